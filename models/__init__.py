@@ -1,0 +1,1 @@
+"""What is learned: preprocessing, encoders, SVD fusion, and the bundles made of them."""

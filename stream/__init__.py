@@ -1,0 +1,1 @@
+"""The service: live frames in, revisable captions out."""
