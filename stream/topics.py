@@ -1,0 +1,104 @@
+"""The topics: their names, how long they hold, and that all have the same partitions.
+
+Stands before the path: whoever writes or serves calls `prepare` first. Knows Kafka's admin client, no records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from stream.errors import BrokerError
+
+if TYPE_CHECKING:
+    from stream.config import Settings
+
+HOUR_MS = 3_600_000
+INPUTS = ("text", "audio", "video")
+PREDICTIONS = "predictions"
+PROGRESS = "progress"
+DEAD_LETTERS = "dead-letters"
+CONFIGS = {
+    **{name: {"retention.ms": str(HOUR_MS)} for name in INPUTS},
+    PREDICTIONS: {"retention.ms": str(7 * 24 * HOUR_MS)},
+    PROGRESS: {"cleanup.policy": "compact"},
+    DEAD_LETTERS: {"retention.ms": str(7 * 24 * HOUR_MS)},
+}
+MAX_REPLICAS = 3
+VISIBLE_SECONDS = 15.0  # how long a new topic may take to be seen by the broker asked
+
+
+async def prepare(settings: Settings) -> None:
+    """Create the topics that are missing, unless `create_topics` is false, and check their partitions.
+
+    Raises
+    ------
+    BrokerError
+        If Kafka does not answer, or with one line of all topics that are not as the settings say.
+    """
+    async with reaching(settings), _admin(settings) as admin:
+        missing = set(_expected(settings)).difference(await _partitions(admin))
+        if missing and settings.create_topics:
+            await _create(admin, settings, missing)
+        found = await _partitions(admin)
+    faults = [
+        f"topic '{name}' has {found.get(name, 0)} partitions, expected {settings.partitions}"
+        for name in _expected(settings)
+        if found.get(name) != settings.partitions
+    ]
+    if faults:
+        remedy = "create them so, set partitions, or let create_topics be true where they are missing"
+        raise BrokerError(f"{'; '.join(faults)}: {remedy}.")
+
+
+@asynccontextmanager
+async def reaching(settings: Settings) -> AsyncIterator[None]:
+    """Turn what a Kafka client raises into a `BrokerError` that says which broker and what to do."""
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        raise BrokerError(
+            f"Kafka at {settings.bootstrap_servers} does not do what was asked ({type(error).__name__}: {error}): "
+            "start it with deploy/kafka start, or set bootstrap_servers."
+        ) from error
+
+
+def _expected(settings: Settings) -> dict[str, dict[str, str]]:
+    return {settings.topic_prefix + name: config for name, config in CONFIGS.items()}
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**settings.client_options())
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """All topics' partition counts; asked for by name, a broker might create them by itself."""
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, names: set[str]) -> None:
+    brokers = len((await admin.describe_cluster())["brokers"])
+    configs = _expected(settings)
+    wanted = [
+        NewTopic(name, settings.partitions, min(MAX_REPLICAS, brokers), topic_configs=configs[name])
+        for name in sorted(names)
+    ]
+    answer = await admin.create_topics(wanted)
+    for name, code, *_ in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:  # another process may have been quicker
+            raise BrokerError(f"Topic '{name}' cannot be created ({error.__name__}): create it, or allow it.")
+    async with asyncio.timeout(VISIBLE_SECONDS):
+        while names.difference(await _partitions(admin)):
+            await asyncio.sleep(0.05)
