@@ -1,0 +1,126 @@
+"""Every metric of the service, once; served by `web.py`, explained in `REFERENCE.md`.
+
+Names carry the prefix `trivium_` and base units. Label values come from closed sets and show as 0 from the start; only
+lanes, topics and partitions appear with their assignment and go with it. A session's id is never a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from stream.errors import Reason
+from stream.frame import Modality
+
+MODALITIES = tuple(Modality)
+OUTCOMES = ("used", "late", "replayed", "shed", "corrupt", "duplicate", "overflow")
+STATUSES = ("present", "late", "silent", "idle", "corrupt", "shed", "unusable")
+HOP_REASONS = ("settled", "deadline", "end")
+END_REASONS = ("end", "timeout", "clock")
+
+# Fine around the bars that the project holds itself to: 0.3 s for finals, 0.5 and 0.9 s for words.
+LATENCY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.2, 1.8, 2.5, 5.0, 10.0)
+STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+
+
+def _show_from_the_start(metric: Counter | Histogram, labels: dict[str, Iterable[str]]) -> None:
+    for values in product(*labels.values()):
+        metric.labels(*values)
+
+
+def _counter(name: str, text: str, **labels: Iterable[str]) -> Counter:
+    counter = Counter(f"trivium_{name}", text, tuple(labels), registry=REGISTRY)
+    if labels:
+        _show_from_the_start(counter, labels)
+    return counter
+
+
+def _histogram(name: str, text: str, buckets: Sequence[float], **labels: Iterable[str]) -> Histogram:
+    histogram = Histogram(f"trivium_{name}", text, tuple(labels), registry=REGISTRY, buckets=buckets)
+    if labels:
+        _show_from_the_start(histogram, labels)
+    return histogram
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(f"trivium_{name}", text, labels, registry=REGISTRY)
+
+
+# What comes in.
+FRAMES = _counter("frames_total", "Frames by what became of them.", modality=MODALITIES, outcome=OUTCOMES)
+FRAME_BYTES = _counter("frame_bytes_total", "Bytes of the frames' values.", modality=MODALITIES)
+FRAMES_LOST = _counter("frames_lost_total", "Frames missing from their sequence.", modality=MODALITIES)
+DEAD_LETTERS = _counter("dead_letters_total", "Records that could not be read.", reason=tuple(Reason))
+CONSUMER_LAG_RECORDS = _gauge("consumer_lag_records", "Records not yet read.", "topic", "partition")
+CONSUMER_LAG_SECONDS = _gauge(
+    "consumer_lag_seconds",
+    "Seconds since the newest record read was produced; 0 once all are read.",
+    "topic",
+    "partition",
+)
+REBALANCES = _counter("rebalances_total", "Times that partitions were assigned anew.")
+
+# Alignment.
+HOPS = _counter("hops_total", "Hops by why they were emitted.", reason=HOP_REASONS)
+ALIGNMENT_WAIT_SECONDS = _histogram(
+    "alignment_wait_seconds", "Seconds from the arrival of a hop's newest frame to the hop.", LATENCY_SECONDS
+)
+BOUND_LAG_SECONDS = _histogram(
+    "bound_lag_seconds",
+    "Seconds that a modality's bound lies behind the lane's clock when a frame moves it.",
+    LATENCY_SECONDS,
+    modality=MODALITIES,
+)
+BUFFERED_BYTES = _gauge("buffered_bytes", "Bytes of the frames that a lane holds.", "lane")
+SESSIONS_ACTIVE = _gauge("sessions_active", "Sessions that have started and not ended.")
+SESSIONS_ENDED = _counter("sessions_ended_total", "Sessions that ended, by why.", reason=END_REASONS)
+
+# Inference.
+DECODE_SECONDS = _histogram("decode_seconds", "Seconds to decode a hop's media.", STEP_SECONDS, modality=MODALITIES)
+ENCODE_SECONDS = _histogram("encode_seconds", "Seconds of one call of an encoder.", STEP_SECONDS, modality=MODALITIES)
+FUSE_SECONDS = _histogram("fuse_seconds", "Seconds of one call of fusion and head.", STEP_SECONDS)
+QUEUE_SECONDS = _histogram("queue_seconds", "Seconds that a hop waits for its batch to start.", STEP_SECONDS)
+BATCH_SIZE = _histogram("batch_size", "Hops in one call of a model.", (1, 2, 4, 8, 16, 32, 64))
+PROVIDER_INFO = _gauge("provider_info", "The ONNX Runtime provider in use: 1.", "provider")
+BUNDLE_INFO = _gauge("bundle_info", "The bundle in use: 1.", "name", "version", "digest")
+SVD_RANK = _gauge("svd_rank", "Dimensions that the projection keeps.")
+SVD_EXPLAINED_ENERGY_RATIO = _gauge("svd_explained_energy_ratio", "Share of the training features' energy that is kept.")
+
+# What goes out.
+MODALITY_STATUS = _counter(
+    "modality_status_total", "Finals by the status of each modality.", modality=MODALITIES, status=STATUSES
+)
+PUBLISH_SECONDS = _histogram("publish_seconds", "Seconds from sending results to the last acknowledgement.", STEP_SECONDS)
+INTERIM_LATENCY_SECONDS = _histogram(
+    "interim_latency_seconds", "Seconds from the capture of the newest tick used to publication.", LATENCY_SECONDS
+)
+FINAL_LATENCY_SECONDS = _histogram(
+    "final_latency_seconds",
+    "Seconds from the end of the hop in which the endpoint's wait ran out to publication.",
+    LATENCY_SECONDS,
+)
+REVISIONS = _histogram("revisions", "Interims before a final.", (0, 1, 2, 3, 5, 8, 13, 21, 34))
+WORDS_CHANGED = _counter("words_changed_total", "Words shown in an interim and changed in a later one.")
+
+
+def forget_lane(lane: int, topics: Iterable[str]) -> None:
+    """Drop the series of a lane that is no longer this process's; those it never had are no fault."""
+    BUFFERED_BYTES.remove(lane)
+    for topic in topics:
+        CONSUMER_LAG_RECORDS.remove(topic, lane)
+        CONSUMER_LAG_SECONDS.remove(topic, lane)
