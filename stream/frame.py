@@ -2,13 +2,24 @@
 
     record -> [Frame | Bound | End]
 
-Knows CloudEvents headers and content types, not Kafka clients, not media.
+Knows CloudEvents headers and content types, not Kafka clients, not media. Reading is the hot path: what
+repeats from record to record (keys, content types, seconds) is looked up, not parsed again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+
+from stream import headers as ce
+from stream.content import BYTES_PER_SAMPLE, ContentType, content_type
+from stream.errors import Reason, RecordError
+from stream.times import MAX_NS, NS_PER_MS, NS_PER_SECOND
+
+MAX_KEY_BYTES = 128
+MAX_TEXT_CHARACTERS = 1_000  # of a longer text the rest is not used
 
 
 class Modality(StrEnum):
@@ -17,6 +28,10 @@ class Modality(StrEnum):
     TEXT = "text"
     AUDIO = "audio"
     VIDEO = "video"
+
+
+# Bound once: to reach a member through its class is slow in Python 3.11.
+_TEXT, _AUDIO, _VIDEO = Modality
 
 
 @dataclass(slots=True)
@@ -41,7 +56,7 @@ class Frame:
     time_ns: int  # capture time of the first sample, since the Unix epoch
     duration_ns: int | None  # None while unknown: until the next frame
     payload: bytes
-    content_type: str
+    content_type: str  # in its canonical spelling
     rate_hz: int = 0  # audio only
     channels: int = 0  # audio only
     region: str = "scene"  # video only: scene or mouth
@@ -74,3 +89,128 @@ class End:
     partition: int = 0
     offset: int = -1
     timestamp_ms: int = 0
+
+
+def parse(
+    record: Record, modality: Modality, defaults: Mapping[Modality, str], max_record_bytes: int
+) -> Frame | Bound | End:
+    """Read one record of the topic of `modality`; `defaults` are the content types of plain records.
+
+    Raises
+    ------
+    RecordError
+        Whatever is wrong with the record, and nothing else: it is a dead letter.
+    """
+    session = _session(record.key)
+    payload = record.value or b""
+    if len(payload) > max_record_bytes:
+        message = f"The value has {len(payload)} bytes, {max_record_bytes} are allowed; send shorter frames."
+        raise RecordError(Reason.TOO_LARGE, message)
+    headers = ce.by_name(record.headers)
+    if not ce.is_cloud_event(headers):
+        content = content_type(defaults[modality].encode())
+        return _frame(record, session, modality, ce.produced_ns(record.timestamp_ms), content, {})
+    event_type, time_ns = ce.event_type(headers), ce.captured_ns(headers)
+    if event_type == ce.FRAME:
+        return _frame(record, session, modality, time_ns, content_type(ce.required(headers, "content-type")), headers)
+    if payload:
+        message = f"A {event_type.decode()} carries {len(payload)} bytes; its value must be empty."
+        raise RecordError(Reason.BAD_LENGTH, message)
+    signal = Bound if event_type == ce.BOUND else End
+    return signal(session, modality, time_ns, record.partition, record.offset, record.timestamp_ms)
+
+
+def to_record(item: Frame | Bound | End, topic: str, source: str = "/trivium/replay") -> Record:
+    """Write what `parse` reads: durations in whole milliseconds, none for sound, whose samples tell it."""
+    payload, number, described = b"", item.time_ns, []
+    event_type = ce.END if isinstance(item, End) else ce.BOUND
+    if isinstance(item, Frame):
+        event_type, payload, described = ce.FRAME, item.payload, _described(item)
+        number = item.time_ns if item.sequence is None else item.sequence
+    kind = event_type.decode().split(".")[1]
+    event_id = f"{item.session}-{item.modality}-{kind}-{number}"
+    headers = [*ce.cloud_event(event_type, event_id, source, item.time_ns), *described]
+    key = item.session.encode()
+    return Record(topic, item.partition, item.offset, item.timestamp_ms, key, payload, tuple(headers))
+
+
+def _described(frame: Frame) -> list[tuple[str, bytes]]:
+    headers: list[tuple[str, str]] = []
+    if frame.duration_ns is not None and frame.modality is not _AUDIO:
+        headers.append(("ce_duration", str(max(1, round(frame.duration_ns / NS_PER_MS)))))
+    if frame.sequence is not None:
+        headers.append(("ce_sequence", f"{frame.sequence:0{ce.SEQUENCE_DIGITS}d}"))
+    if frame.modality is _VIDEO and frame.region != "scene":
+        headers.append(("ce_region", frame.region))
+    if frame.traceparent is not None:
+        headers.append(("traceparent", frame.traceparent))
+    headers.append(("content-type", frame.content_type))
+    return [(name, value.encode()) for name, value in headers]
+
+
+def _frame(
+    record: Record, session: str, modality: Modality, time_ns: int, content: ContentType, headers: ce.Headers
+) -> Frame:
+    if content.modality != modality:
+        message = f"The content-type is {content.canonical} on the {modality} topic; send it to {content.modality}."
+        raise RecordError(Reason.BAD_HEADER, message)
+    payload, duration_ns = record.value or b"", ce.duration_ns(headers)
+    if modality is _AUDIO:
+        duration_ns = _sound_ns(payload, content)
+    elif modality is _TEXT:
+        payload = _used_text(payload)
+    elif not payload:
+        raise RecordError(Reason.BAD_MEDIA, f"The {content.canonical} has no bytes; send one whole picture a record.")
+    if time_ns + (duration_ns or 0) > MAX_NS:
+        raise RecordError(Reason.BAD_TIME, f"The frame at {time_ns} ns ends after 2262; check the sender's clock.")
+    return Frame(
+        session,
+        modality,
+        time_ns,
+        duration_ns,
+        payload,
+        content.canonical,
+        content.rate_hz,
+        content.channels,
+        ce.region(headers) if modality is _VIDEO else "scene",
+        ce.sequence(headers),
+        ce.traceparent(headers),
+        record.partition,
+        record.offset,
+        record.timestamp_ms,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _decoded_key(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(Reason.BAD_KEY, f"The key {ce.shown(key)} is not UTF-8; send the session's name.") from error
+
+
+def _session(key: bytes | None) -> str:
+    if key is None:
+        raise RecordError(Reason.NO_KEY, "The record has no key; send the session's name as its key.")
+    if not 1 <= len(key) <= MAX_KEY_BYTES:
+        message = f"The key has {len(key)} bytes; send a session's name of 1 to {MAX_KEY_BYTES} bytes."
+        raise RecordError(Reason.BAD_KEY, message)
+    return _decoded_key(key)
+
+
+def _sound_ns(payload: bytes, content: ContentType) -> int:
+    step = BYTES_PER_SAMPLE * content.channels
+    count, rest = divmod(len(payload), step)
+    if rest or not count:
+        message = f"The {content.canonical} has {len(payload)} bytes; send a multiple of {step}, at least one."
+        raise RecordError(Reason.BAD_LENGTH, message)
+    return (count * NS_PER_SECOND + content.rate_hz // 2) // content.rate_hz
+
+
+def _used_text(payload: bytes) -> bytes:
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError as error:
+        message = f"The text is not UTF-8 at byte {error.start} of {len(payload)}; send UTF-8."
+        raise RecordError(Reason.BAD_TEXT, message) from error
+    return payload if len(text) <= MAX_TEXT_CHARACTERS else text[:MAX_TEXT_CHARACTERS].encode()
