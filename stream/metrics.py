@@ -29,8 +29,8 @@ HOP_REASONS = ("settled", "deadline", "end")
 END_REASONS = ("end", "timeout", "clock")
 
 # Fine around the bars that the project holds itself to: 0.3 s for finals, 0.5 and 0.9 s for words.
-LATENCY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.2, 1.8, 2.5, 5.0, 10.0)
-STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.2, 1.8, 2.5, 5.0, 10.0)
+_STEP_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
@@ -78,12 +78,12 @@ REBALANCES = _counter("rebalances_total", "Times that partitions were assigned a
 # Alignment.
 HOPS = _counter("hops_total", "Hops by why they were emitted.", reason=HOP_REASONS)
 ALIGNMENT_WAIT_SECONDS = _histogram(
-    "alignment_wait_seconds", "Seconds from the arrival of a hop's newest frame to the hop.", LATENCY_SECONDS
+    "alignment_wait_seconds", "Seconds from the arrival of a hop's newest frame to the hop.", _LATENCY_BUCKETS_SECONDS
 )
 BOUND_LAG_SECONDS = _histogram(
     "bound_lag_seconds",
     "Seconds that a modality's bound lies behind the lane's clock when a frame moves it.",
-    LATENCY_SECONDS,
+    _LATENCY_BUCKETS_SECONDS,
     modality=MODALITIES,
 )
 BUFFERED_BYTES = _gauge("buffered_bytes", "Bytes of the frames that a lane holds.", "lane")
@@ -91,28 +91,38 @@ SESSIONS_ACTIVE = _gauge("sessions_active", "Sessions that have started and not 
 SESSIONS_ENDED = _counter("sessions_ended_total", "Sessions that ended, by why.", reason=END_REASONS)
 
 # Inference.
-DECODE_SECONDS = _histogram("decode_seconds", "Seconds to decode a hop's media.", STEP_SECONDS, modality=MODALITIES)
-ENCODE_SECONDS = _histogram("encode_seconds", "Seconds of one call of an encoder.", STEP_SECONDS, modality=MODALITIES)
-FUSE_SECONDS = _histogram("fuse_seconds", "Seconds of one call of fusion and head.", STEP_SECONDS)
-QUEUE_SECONDS = _histogram("queue_seconds", "Seconds that a hop waits for its batch to start.", STEP_SECONDS)
+DECODE_SECONDS = _histogram(
+    "decode_seconds", "Seconds to decode a hop's media.", _STEP_BUCKETS_SECONDS, modality=MODALITIES
+)
+ENCODE_SECONDS = _histogram(
+    "encode_seconds", "Seconds of one call of an encoder.", _STEP_BUCKETS_SECONDS, modality=MODALITIES
+)
+FUSE_SECONDS = _histogram("fuse_seconds", "Seconds of one call of fusion and head.", _STEP_BUCKETS_SECONDS)
+QUEUE_SECONDS = _histogram("queue_seconds", "Seconds that a hop waits for its batch to start.", _STEP_BUCKETS_SECONDS)
 BATCH_SIZE = _histogram("batch_size", "Hops in one call of a model.", (1, 2, 4, 8, 16, 32, 64))
 PROVIDER_INFO = _gauge("provider_info", "The ONNX Runtime provider in use: 1.", "provider")
 BUNDLE_INFO = _gauge("bundle_info", "The bundle in use: 1.", "name", "version", "digest")
 SVD_RANK = _gauge("svd_rank", "Dimensions that the projection keeps.")
-SVD_EXPLAINED_ENERGY_RATIO = _gauge("svd_explained_energy_ratio", "Share of the training features' energy that is kept.")
+SVD_EXPLAINED_ENERGY_RATIO = _gauge(
+    "svd_explained_energy_ratio", "Share of the training features' energy that is kept."
+)
 
 # What goes out.
 MODALITY_STATUS = _counter(
     "modality_status_total", "Finals by the status of each modality.", modality=MODALITIES, status=STATUSES
 )
-PUBLISH_SECONDS = _histogram("publish_seconds", "Seconds from sending results to the last acknowledgement.", STEP_SECONDS)
+PUBLISH_SECONDS = _histogram(
+    "publish_seconds", "Seconds from sending results to the last acknowledgement.", _STEP_BUCKETS_SECONDS
+)
 INTERIM_LATENCY_SECONDS = _histogram(
-    "interim_latency_seconds", "Seconds from the capture of the newest tick used to publication.", LATENCY_SECONDS
+    "interim_latency_seconds",
+    "Seconds from the capture of the newest tick used to publication.",
+    _LATENCY_BUCKETS_SECONDS,
 )
 FINAL_LATENCY_SECONDS = _histogram(
     "final_latency_seconds",
     "Seconds from the end of the hop in which the endpoint's wait ran out to publication.",
-    LATENCY_SECONDS,
+    _LATENCY_BUCKETS_SECONDS,
 )
 REVISIONS = _histogram("revisions", "Interims before a final.", (0, 1, 2, 3, 5, 8, 13, 21, 34))
 WORDS_CHANGED = _counter("words_changed_total", "Words shown in an interim and changed in a later one.")
