@@ -1,0 +1,65 @@
+"""Kafka clients of the service, with every default replaced that would be wrong here.
+
+Beside the path: `service.py` and `owner.py` ask for clients and never name an option themselves.
+"""
+
+from __future__ import annotations
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from stream.config import Settings
+
+KAFKA_REQUEST_BYTES = 1 << 20  # what brokers take by default
+ENVELOPE_BYTES = 128 * 1024  # key, headers and framing beside a dead letter's value: 32 KiB of original headers and ours
+FETCH_WAIT_MS = 100  # a partition that is resumed waits for the fetch under way at most this long
+
+
+def input_consumer(settings: Settings) -> AIOKafkaConsumer:
+    """The one consumer of a process: group member, commits only what it is told to.
+
+    The range assignor gives one member the same partition number of all topics; the default, round robin, would not.
+    """
+    return AIOKafkaConsumer(
+        **settings.client_options(),
+        group_id=group(settings),
+        group_instance_id=settings.instance_id,
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        max_partition_fetch_bytes=_request_bytes(settings),
+    )
+
+
+def partition_reader(settings: Settings, partition: TopicPartition) -> AIOKafkaConsumer:
+    """A consumer outside any group that reads one partition from its beginning."""
+    reader = AIOKafkaConsumer(
+        **settings.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+    )
+    reader.assign([partition])
+    return reader
+
+
+def producer(settings: Settings) -> AIOKafkaProducer:
+    """A producer whose acknowledged records are on all replicas, in the order they were sent."""
+    return AIOKafkaProducer(
+        **settings.client_options(),
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=_request_bytes(settings),
+    )
+
+
+def group(settings: Settings) -> str:
+    """The consumer group's full name."""
+    return settings.topic_prefix + settings.group
+
+
+def _request_bytes(settings: Settings) -> int:
+    return max(KAFKA_REQUEST_BYTES, settings.max_record_bytes + ENVELOPE_BYTES)
