@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -62,9 +62,9 @@ class Counts(_Message):
 
     def most_frequent(self) -> Status:
         """The status that stands for all; idle if it never spoke, the first named of equals."""
-        counts: dict[Status, int] = self.model_dump()
-        status = max(counts, key=counts.__getitem__)
-        return status if counts[status] else "idle"
+        counts = self.model_dump()
+        statuses: tuple[Status, ...] = get_args(Status)
+        return max(statuses, key=counts.__getitem__) if any(counts.values()) else "idle"
 
 
 class ModalityResult(_Message):
@@ -185,7 +185,7 @@ def read_result(record: Record) -> Prediction | SessionRecord:
 
 def to_json(message: Prediction | SessionRecord) -> bytes:
     """One line of JSON, exactly the record's value."""
-    return orjson.dumps(message.model_dump())
+    return orjson.dumps(message.model_dump(mode="json"))
 
 
 def schemas() -> dict[str, dict[str, Any]]:
