@@ -1,0 +1,127 @@
+"""What alignment hands on: hops and the news of a session, and the words for what became of frames.
+
+    Frame -> [Hop] -> features
+
+Types only: how they come about is said in `align.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from stream.frame import Frame, Modality
+
+
+class Outcome(StrEnum):
+    """What became of a frame: each one gets exactly one of these. A closed set."""
+
+    USED = "used"
+    LATE = "late"  # came after its final, or so far off its session's clock that it found no place
+    REPLAYED = "replayed"  # read again after a recovery, already in a final
+    SHED = "shed"
+    CORRUPT = "corrupt"  # found out when it is decoded: used, as far as the aligner knows
+    DUPLICATE = "duplicate"
+    OVERFLOW = "overflow"
+
+
+class Status(StrEnum):
+    """What happened to one modality in one hop. The last two are found out when frames are decoded."""
+
+    PRESENT = "present"  # its frames were there when the hop was first emitted
+    LATE = "late"  # waited for in vain; in a later revision its frames may be there
+    SILENT = "silent"  # said to have nothing: its bound is past the hop, or it has ended
+    IDLE = "idle"  # not waited for: it never spoke, or not for long
+    SHED = "shed"
+    CORRUPT = "corrupt"
+    UNUSABLE = "unusable"
+
+
+class HopReason(StrEnum):
+    """Why a hop was emitted when it was."""
+
+    SETTLED = "settled"
+    DEADLINE = "deadline"
+    END = "end"
+
+
+class EndReason(StrEnum):
+    """Why a session ended."""
+
+    END = "end"
+    TIMEOUT = "timeout"
+    CLOCK = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The settings that alignment follows, in nanoseconds."""
+
+    tick_ns: int = 40_000_000
+    hop_ns: int = 320_000_000
+    reorder_ns: int = 0
+    deadline_ns: int = 200_000_000
+    idle_ns: int = 2_000_000_000
+    session_end_ns: int = 30_000_000_000
+    max_jump_ns: int = 60_000_000_000
+
+
+@dataclass(slots=True)
+class Hop:
+    """A run of ticks `[start_ns, end_ns)` of one session, with every frame that overlaps it."""
+
+    session: str
+    start_ns: int  # a multiple of the hop since the epoch
+    end_ns: int
+    frames: dict[Modality, list[Frame]]  # in time order; text: the one that holds at the start, and those that begin inside
+    statuses: dict[Modality, Status]
+    reason: HopReason
+    revision: int  # 0 first; n > 0: emitted again because late frames touched it
+    arrived_ns: int  # on the lane's clock: arrival of its newest frame
+    aligned_ns: int  # on the lane's clock: when it was emitted
+    late: dict[Modality, int] = field(default_factory=dict)  # frames beginning in it that came after revision 0
+    lost: dict[Modality, int] = field(default_factory=dict)  # gaps of ce_sequence before frames beginning in it
+    lags_ns: dict[Modality, int] = field(default_factory=dict)  # of those waited for: bound behind the foremost bound
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A session's first hop is about to come."""
+
+    session: str
+    start_ns: int  # of its earliest frame
+
+
+@dataclass(frozen=True, slots=True)
+class Slept:
+    """Nothing is waited for and no hop with frames is left: the open segment is to be finalised."""
+
+    session: str
+    end_ns: int  # end of the last hop emitted
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over, which implies `Slept`; a later frame of that name begins a new one."""
+
+    session: str
+    reason: EndReason
+    start_ns: int
+    end_ns: int  # of its last frame
+
+
+Event = Started | Hop | Slept | Ended
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """What a successor must know of a session's alignment: `Aligner.checkpoint` gives it, `restore` takes it."""
+
+    start_ns: int
+    frontier_ns: int
+    keep_from_ns: int  # the frontier less the encoders' left context
+    cuts: dict[Modality, int] = field(default_factory=dict)  # read positions at the last final; the lane's to fill in
+    held_text: Frame | None = None  # the newest text that begins no later than the frontier
+    heard_ns: dict[Modality, int] = field(default_factory=dict)  # on the lane's clock: arrival of the last record
+    ended: frozenset[Modality] = frozenset()
+    over: bool = False  # the whole session has ended: only its cuts still matter
