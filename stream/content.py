@@ -19,9 +19,9 @@ TEXT = "text/plain;charset=utf-8"
 IMAGES = ("image/jpeg", "image/png")
 
 _MAX_BYTES = 256  # so that the cache is bounded in bytes as well
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_ESSENCE = re.compile(rf"({_TOKEN}/{_TOKEN})[ \t]*")
-_PARAMETER = re.compile(rf';[ \t]*({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\\r\n]|\\.)*)")[ \t]*')
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_ESSENCE = re.compile(rf"({_NAME}/{_NAME})[ \t]*")
+_PARAMETER = re.compile(rf';[ \t]*({_NAME})=(?:({_NAME})|"((?:[^"\\\r\n]|\\.)*)")[ \t]*')
 
 
 @dataclass(frozen=True, slots=True)

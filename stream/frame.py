@@ -81,7 +81,7 @@ class Bound:
 
 @dataclass(slots=True)
 class End:
-    """This modality's part of the session is over at `time_ns`."""
+    """One modality's part of the session is over at `time_ns`."""
 
     session: str
     modality: Modality
