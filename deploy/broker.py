@@ -16,17 +16,14 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deploy.jars import class_path, read_pins
 from deploy.java import OPTIONS, find_java
 from deploy.probe import answers
 from stream.errors import BrokerError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HOST = "127.0.0.1"
 PORT = 9092
@@ -143,7 +140,9 @@ class Broker:
             if (self.folder / "data" / "meta.properties").exists():
                 return
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            command = _java(jars, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={properties}")
+            command = _java(
+                jars, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={properties}"
+            )
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         if done.returncode:
             raise BrokerError(f"Kafka could not format {self.folder / 'data'}:\n{self.tail()}")
@@ -229,5 +228,3 @@ def _until(seconds: float) -> Iterator[None]:
     while time.monotonic() < end:
         time.sleep(POLL_SECONDS)
         yield
-
-

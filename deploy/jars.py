@@ -10,20 +10,17 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import requests
 from jgo.maven import MavenContext
 from jgo.parse import Coordinate
 
 from stream.errors import JobError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KAFKA_VERSION = "4.3.1"
 WANTED = (
@@ -106,7 +103,9 @@ def _fetch(pin: Pin, maven: MavenContext) -> None:
 def _wrong_sum(pin: Pin, jar: Path) -> JobError:
     found = _sha256(jar)
     jar.unlink()
-    return JobError(f"{pin.coordinate} has SHA-256 {found}, {PINS.name} says {pin.sha256}: the jar is refused and removed")
+    return JobError(
+        f"{pin.coordinate} has SHA-256 {found}, {PINS.name} says {pin.sha256}: the jar is refused and removed"
+    )
 
 
 def _is_whole(pin: Pin, maven: MavenContext) -> bool:

