@@ -9,7 +9,7 @@ repeats from record to record (keys, content types, seconds) is looked up, not p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -65,6 +65,12 @@ class Frame:
     partition: int = 0
     offset: int = -1
     timestamp_ms: int = 0  # of the record
+    headers: tuple[tuple[str, bytes], ...] = field(default=(), compare=False, repr=False)  # as they came
+
+    @property
+    def size_bytes(self) -> int:
+        """What it costs to hold: the payload and the headers that it came with."""
+        return len(self.payload) + sum([len(name) + len(value or b"") for name, value in self.headers])
 
 
 @dataclass(slots=True)
@@ -178,6 +184,7 @@ def _frame(
         record.partition,
         record.offset,
         record.timestamp_ms,
+        record.headers,
     )
 
 

@@ -159,6 +159,13 @@ def test_a_traceparent_that_is_none_is_passed_over(value: bytes) -> None:
     assert read_frame(with_headers(SOUND, traceparent=value)).traceparent is None
 
 
+def test_a_frame_keeps_its_headers_and_counts_them_into_its_size() -> None:
+    frame = read_frame(replace(SOUND, headers=(*SOUND.headers, ("x", b"123"))))
+    assert frame.headers == (*SOUND.headers, ("x", b"123"))
+    assert frame.size_bytes == read_frame(SOUND).size_bytes + 4
+    assert replace(frame, headers=()).size_bytes == 640
+
+
 def test_a_key_has_1_to_128_bytes_of_utf_8() -> None:
     assert read(replace(SOUND, key=b"k" * 128)).session == "k" * 128
     assert read(replace(SOUND, key="é".encode() * 64)).session == "é" * 64
