@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import cast
 
 import av
 import numpy as np
@@ -29,17 +29,15 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stream.errors import ConfigError
+from stream.times import NS_PER_SECOND
 
 RATE_HZ = 16_000
-NS_PER_SECOND = 1_000_000_000
 MAX_PICTURES_HZ = 25
 MAX_SIDE_PX = 1280  # larger pictures are scaled down: the service refuses above 4 megapixels
 JPEG_QUANTISER = 3  # fixed, so that a picture's bytes depend on the picture alone; 360x288 gives about 10 kB
 SLOT_NS = NS_PER_SECOND // MAX_PICTURES_HZ
 # Silence is put where the time stamps leave a hole, and what lies before time 0 is cut off.
 RESAMPLE = f"osr={RATE_HZ}:osf=s16:ochl=mono:async=1:min_hard_comp=0.02:first_pts=0"
-
-S = TypeVar("S", AudioStream, VideoStream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +88,26 @@ def pictures(path: Path) -> Iterator[Picture]:
             held = time_ns, b"".join(bytes(packet) for packet in encoder.encode(upright))
         if held is not None:
             yield Picture(held[0], min(last_ns, NS_PER_SECOND), held[1])
+
+
+def span_ns(path: Path) -> int:
+    """How long sound and pictures last, from the clip's time 0, by the file's own time stamps; nothing is decoded.
+
+    Raises
+    ------
+    ConfigError
+        If the file has neither.
+    """
+    with _open(path) as container:
+        streams = [*container.streams.audio[:1], *filter(None, [_camera(container)])]
+        if not streams:
+            raise ConfigError(f"Clip '{path}' has neither sound nor pictures: give a media file.")
+        ends = [
+            _ns(packet.pts + (packet.duration or 0), packet.time_base)
+            for packet in container.demux(*streams)
+            if packet.pts is not None
+        ]
+        return max(0, max(ends, default=0) - _origin_ns(container))
 
 
 def cues(path: Path) -> list[Cue]:
@@ -145,11 +163,9 @@ def _resampled(container: InputContainer, stream: AudioStream) -> Iterator[Audio
 def _pulled(graph: Graph) -> Iterator[AudioFrame]:
     while True:
         try:
-            frame = graph.pull()
+            yield cast("AudioFrame", graph.pull())
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        assert isinstance(frame, AudioFrame)
-        yield frame
 
 
 def _camera(container: InputContainer) -> VideoStream | None:
@@ -184,13 +200,12 @@ def _upright(frame: VideoFrame) -> VideoFrame:
         turned = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns), np.uint8)
         frame = VideoFrame.from_ndarray(turned, format="rgb24")
     scale = min(1.0, MAX_SIDE_PX / max(frame.width, frame.height))
-    upright = frame.reformat(
+    return frame.reformat(
         width=round(frame.width * scale),
         height=round(frame.height * scale),
         format="yuv420p",
         dst_color_range=ColorRange.JPEG,
     )
-    return upright
 
 
 def _jpeg_encoder(frame: VideoFrame) -> VideoCodecContext:

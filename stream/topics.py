@@ -100,5 +100,5 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, names: set[str
         if code and error is not TopicAlreadyExistsError:  # another process may have been quicker
             raise BrokerError(f"Topic '{name}' cannot be created ({error.__name__}): create it, or allow it.")
     async with asyncio.timeout(VISIBLE_SECONDS):
-        while names.difference(await _partitions(admin)):
+        while names.difference(await _partitions(admin)):  # noqa: ASYNC110 - Kafka does not tell, it must be asked
             await asyncio.sleep(0.05)
