@@ -27,6 +27,7 @@ class TextLine(logging.Formatter):
     """`2026-11-24T12:00:00.000Z INFO stream.service: ready lane=3`, a traceback below where there is one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the standard library's name
+        """Put time, level and logger before the message, and what `extra=` gave behind."""
         extra = "".join(f" {name}={value}" for name, value in _extra(record).items())
         return f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{extra}"
 
@@ -35,6 +36,7 @@ class JsonLine(logging.Formatter):
     """An object with `time`, `level`, `logger`, `message`, what `extra=` gave, and `exception` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Write one object on one line, a traceback inside."""
         line: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),

@@ -6,8 +6,8 @@ lanes, topics and partitions appear with their assignment and go with it. A sess
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from itertools import product
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,6 +21,9 @@ from prometheus_client import (
 
 from stream.errors import Reason
 from stream.frame import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 MODALITIES = tuple(Modality)
 OUTCOMES = ("used", "late", "replayed", "shed", "corrupt", "duplicate", "overflow")

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
 from pydantic_settings import BaseSettings, TomlConfigSettingsSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pydantic import ValidationError
 
 DEFAULT_FILE = Path("trivium.toml")
 PREFIX = "TRIVIUM_"
@@ -58,16 +62,17 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
 
 
 def flag_layer(flags: Mapping[str, object]) -> Layer:
-    """The flags that were given: `None` stands for one that was not."""
+    """Take the flags that were given: `None` stands for one that was not."""
     return Layer({name: value for name, value in flags.items() if value is not None}, flag)
 
 
 def flag(name: str) -> str:
+    """Name the flag of a setting."""
     return "--" + name.replace("_", "-")
 
 
 def shown(value: object) -> str:
-    """A setting's value as an operator would write it."""
+    """Write a setting's value as an operator would."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -94,5 +99,5 @@ def _fault(kind: str, name: str, found: object, message: str, layers: Sequence[L
 
 
 def _expected(message: str) -> str:
-    """What pydantic's message says after its preamble, without how it tried to parse."""
+    """Keep of pydantic's message neither the preamble nor how it tried to parse."""
     return message.removeprefix("Input should be ").removeprefix("Value error, ").partition(", unable")[0]

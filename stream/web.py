@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import uvicorn
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stream.errors import ConfigError
 from stream.metrics import REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.requests import Request
 
 ALIVE_SECONDS = 10.0  # the main loop beats several times a second
 DRAIN_SECONDS = 1  # for answers under way when the service stops
@@ -38,10 +42,12 @@ class Health:
 
     @property
     def ready(self) -> bool:
+        """Whether it may be sent work."""
         return not self.reasons and self.alive
 
     @property
     def alive(self) -> bool:
+        """Whether its main loop turns."""
         return self.silent_seconds < ALIVE_SECONDS
 
     @property
@@ -54,20 +60,22 @@ class Health:
         self.reasons[name] = reason
 
     def clear(self, name: str) -> None:
+        """Take back a reason, if it stands."""
         self.reasons.pop(name, None)
 
     def beat(self) -> None:
+        """Say, from the main loop, that it turns."""
         self._beat_seconds = self._clock()
 
 
 def app(health: Health) -> Starlette:
-    """The pages; anything else is a short 404 or 405."""
+    """Make the pages; anything else is a short 404 or 405."""
 
     async def livez(_: Request) -> Response:
-        return _answer(health.alive, "alive", _silence(health))
+        return _answer("alive", _silence(health), good=health.alive)
 
     async def readyz(_: Request) -> Response:
-        return _answer(health.ready, "ready", health.reasons | _silence(health))
+        return _answer("ready", health.reasons | _silence(health), good=health.ready)
 
     def metrics(request: Request) -> Response:  # not async: Starlette runs it in a thread
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -84,7 +92,7 @@ def _silence(health: Health) -> dict[str, str]:
     }
 
 
-def _answer(good: bool, state: str, reasons: dict[str, str]) -> Response:
+def _answer(state: str, reasons: dict[str, str], *, good: bool) -> Response:
     return JSONResponse({state: good, "reasons": reasons}, status_code=200 if good else 503)
 
 
@@ -101,9 +109,8 @@ def listen(http: str) -> socket.socket:
     try:
         return socket.create_server((host.strip("[]"), int(port)), family=family)
     except OSError as error:
-        raise ConfigError(
-            f"http: cannot listen on {http} ({error.strerror}): stop what listens there or set another address"
-        ) from None
+        why = str(error.strerror).partition(" (while")[0]
+        raise ConfigError(f"http: cannot listen on {http} ({why}): stop what listens there, or set another") from None
 
 
 class _Server(uvicorn.Server):
