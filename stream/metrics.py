@@ -21,15 +21,10 @@ from prometheus_client import (
 
 from stream.errors import Reason
 from stream.frame import Modality
+from stream.hop import EndReason, HopReason, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-MODALITIES = tuple(Modality)
-OUTCOMES = ("used", "late", "replayed", "shed", "corrupt", "duplicate", "overflow")
-STATUSES = ("present", "late", "silent", "idle", "corrupt", "shed", "unusable")
-HOP_REASONS = ("settled", "deadline", "end")
-END_REASONS = ("end", "timeout", "clock")
 
 # Fine around the bars that the project holds itself to: 0.3 s for finals, 0.5 and 0.9 s for words.
 _LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.2, 1.8, 2.5, 5.0, 10.0)
@@ -65,10 +60,10 @@ def _gauge(name: str, text: str, *labels: str) -> Gauge:
 
 
 # What comes in.
-FRAMES = _counter("frames_total", "Frames by what became of them.", modality=MODALITIES, outcome=OUTCOMES)
-FRAME_BYTES = _counter("frame_bytes_total", "Bytes of the frames' values.", modality=MODALITIES)
-FRAMES_LOST = _counter("frames_lost_total", "Frames missing from their sequence.", modality=MODALITIES)
-DEAD_LETTERS = _counter("dead_letters_total", "Records that could not be read.", reason=tuple(Reason))
+FRAMES = _counter("frames_total", "Frames by what became of them.", modality=Modality, outcome=Outcome)
+FRAME_BYTES = _counter("frame_bytes_total", "Bytes of the frames' values.", modality=Modality)
+FRAMES_LOST = _counter("frames_lost_total", "Frames missing from their sequence.", modality=Modality)
+DEAD_LETTERS = _counter("dead_letters_total", "Records that could not be read.", reason=Reason)
 CONSUMER_LAG_RECORDS = _gauge("consumer_lag_records", "Records not yet read.", "topic", "partition")
 CONSUMER_LAG_SECONDS = _gauge(
     "consumer_lag_seconds",
@@ -79,7 +74,7 @@ CONSUMER_LAG_SECONDS = _gauge(
 REBALANCES = _counter("rebalances_total", "Times that partitions were assigned anew.")
 
 # Alignment.
-HOPS = _counter("hops_total", "Hops by why they were emitted.", reason=HOP_REASONS)
+HOPS = _counter("hops_total", "Hops by why they were emitted.", reason=HopReason)
 ALIGNMENT_WAIT_SECONDS = _histogram(
     "alignment_wait_seconds", "Seconds from the arrival of a hop's newest frame to the hop.", _LATENCY_BUCKETS_SECONDS
 )
@@ -87,18 +82,18 @@ BOUND_LAG_SECONDS = _histogram(
     "bound_lag_seconds",
     "Seconds that a modality's bound lies behind the lane's clock when a frame moves it.",
     _LATENCY_BUCKETS_SECONDS,
-    modality=MODALITIES,
+    modality=Modality,
 )
 BUFFERED_BYTES = _gauge("buffered_bytes", "Bytes of the frames that a lane holds.", "lane")
 SESSIONS_ACTIVE = _gauge("sessions_active", "Sessions that have started and not ended.")
-SESSIONS_ENDED = _counter("sessions_ended_total", "Sessions that ended, by why.", reason=END_REASONS)
+SESSIONS_ENDED = _counter("sessions_ended_total", "Sessions that ended, by why.", reason=EndReason)
 
 # Inference.
 DECODE_SECONDS = _histogram(
-    "decode_seconds", "Seconds to decode a hop's media.", _STEP_BUCKETS_SECONDS, modality=MODALITIES
+    "decode_seconds", "Seconds to decode a hop's media.", _STEP_BUCKETS_SECONDS, modality=Modality
 )
 ENCODE_SECONDS = _histogram(
-    "encode_seconds", "Seconds of one call of an encoder.", _STEP_BUCKETS_SECONDS, modality=MODALITIES
+    "encode_seconds", "Seconds of one call of an encoder.", _STEP_BUCKETS_SECONDS, modality=Modality
 )
 FUSE_SECONDS = _histogram("fuse_seconds", "Seconds of one call of fusion and head.", _STEP_BUCKETS_SECONDS)
 QUEUE_SECONDS = _histogram("queue_seconds", "Seconds that a hop waits for its batch to start.", _STEP_BUCKETS_SECONDS)
@@ -112,7 +107,7 @@ SVD_EXPLAINED_ENERGY_RATIO = _gauge(
 
 # What goes out.
 MODALITY_STATUS = _counter(
-    "modality_status_total", "Finals by the status of each modality.", modality=MODALITIES, status=STATUSES
+    "modality_status_total", "Finals by the status of each modality.", modality=Modality, status=Status
 )
 PUBLISH_SECONDS = _histogram(
     "publish_seconds", "Seconds from sending results to the last acknowledgement.", _STEP_BUCKETS_SECONDS

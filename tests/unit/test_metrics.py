@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from stream import metrics
 from stream.errors import Reason
 from stream.frame import Modality
+from stream.hop import Outcome, Status
 
 
 def value(name: str, **labels: str) -> float | None:
@@ -15,7 +16,7 @@ def value(name: str, **labels: str) -> float | None:
 
 def test_every_outcome_of_every_modality_shows_before_it_happens() -> None:
     for modality in Modality:
-        for outcome in metrics.OUTCOMES:
+        for outcome in Outcome:
             assert value("trivium_frames_total", modality=modality, outcome=outcome) is not None
 
 
@@ -26,7 +27,7 @@ def test_every_reason_of_a_dead_letter_shows_before_it_happens() -> None:
 
 def test_every_status_of_every_modality_shows_before_it_happens() -> None:
     for modality in Modality:
-        for status in metrics.STATUSES:
+        for status in Status:
             assert value("trivium_modality_status_total", modality=modality, status=status) is not None
 
 
