@@ -27,10 +27,11 @@ from models.synthetic_picture import mouth_px, pictures
 from models.synthetic_voice import RATE_HZ, Span, Voice, say
 
 FRAMES_HZ = 25
-WORDS = tuple(
+_WORDS = (
     "a again at b bin blue by c d e eight f five four g green h i in j k l lay m n nine now o one p place please q r red"
-    " s set seven six soon t three two u v white with x y z zero".split()
+    " s set seven six soon t three two u v white with x y z zero"
 )
+WORDS = tuple(_WORDS.split())
 _BEFORE_S, _AFTER_S = 0.5, 1.0
 _SAMPLES_A_FRAME = RATE_HZ // FRAMES_HZ
 
@@ -73,9 +74,7 @@ class Session:
         return pictures(self.look, self.mouths, self.path_px, self.lids)
 
 
-def speak(
-    seed: int, sentences: int = 1, gap_ms: tuple[float, float] = (600, 1500)
-) -> Session:
+def speak(seed: int, sentences: int = 1, gap_ms: tuple[float, float] = (600, 1500)) -> Session:
     """Make a session: half a second of room, sentences of 4 to 7 words with gaps between, a second of room.
 
     Raises
@@ -84,9 +83,7 @@ def speak(
         There is no sentence to speak.
     """
     if sentences < 1:
-        raise ValueError(
-            f"A session of {sentences} sentences was asked for; ask for 1 or more"
-        )
+        raise ValueError(f"A session of {sentences} sentences was asked for; ask for 1 or more")
     random = np.random.default_rng(seed)
     voice, look = Voice.draw(random), Look.draw(random)
     chunks: list[NDArray[np.float32]] = []
@@ -96,23 +93,17 @@ def speak(
     at = round(_BEFORE_S * RATE_HZ)  # in samples, so that nothing drifts
     chunks.append(np.zeros(at, np.float32))
     for sentence in range(sentences):
-        speech = say(
-            [str(word) for word in random.choice(WORDS, random.integers(4, 8))], voice
-        )
+        speech = say([str(word) for word in random.choice(WORDS, random.integers(4, 8))], voice)
         words += _later(speech.words, at / RATE_HZ)
         phonemes += _later(speech.phonemes, at / RATE_HZ)
         cues.append(_cue(words[-len(speech.words) :], random))
-        gap_s = (
-            _AFTER_S if sentence == sentences - 1 else random.uniform(*gap_ms) / 1000
-        )
+        gap_s = _AFTER_S if sentence == sentences - 1 else random.uniform(*gap_ms) / 1000
         chunks += [speech.samples, np.zeros(round(gap_s * RATE_HZ), np.float32)]
         at += len(speech.samples) + len(chunks[-1])
     chunks.append(np.zeros(-at % _SAMPLES_A_FRAME, np.float32))
     samples = _in_a_room(np.concatenate(chunks), random)
     frames = len(samples) // _SAMPLES_A_FRAME
-    seen_s = (
-        np.arange(frames) + 0.5
-    ) / FRAMES_HZ  # a picture shows the middle of its 40 ms
+    seen_s = (np.arange(frames) + 0.5) / FRAMES_HZ  # a picture shows the middle of its 40 ms
     return Session(
         samples,
         words,
@@ -131,26 +122,19 @@ def _later(spans: list[Span], by_s: float) -> list[Span]:
 
 def _cue(words: list[Span], random: np.random.Generator) -> Span:
     """Two or more of a sentence's words in their order, shown from 300 ms before it to 300 ms after."""
-    shown = np.sort(
-        random.choice(len(words), random.integers(2, len(words) + 1), replace=False)
-    )
+    shown = np.sort(random.choice(len(words), random.integers(2, len(words) + 1), replace=False))
     text = " ".join(words[index].name for index in shown)
     return Span(text, words[0].start_s - 0.3, words[-1].end_s + 0.3)
 
 
-def _in_a_room(
-    speech: NDArray[np.float32], random: np.random.Generator
-) -> NDArray[np.int16]:
+def _in_a_room(speech: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.int16]:
     """The speech at some level, with quiet noise under it that falls off towards high pitches."""
-    loudness = 10 ** (
-        random.uniform(-12, -1) / 20
-    )  # of the loudest sample, against full scale
+    loudness = 10 ** (random.uniform(-12, -1) / 20)  # of the loudest sample, against full scale
     noise = random.standard_normal(len(speech) + 7, np.float32)
-    noise = np.convolve(noise, np.full(8, 8**-0.5, np.float32), mode="valid") * 10 ** (
-        random.uniform(-66, -52) / 20
-    )
+    noise = np.convolve(noise, np.full(8, 8**-0.5, np.float32), mode="valid") * 10 ** (random.uniform(-66, -52) / 20)
     heard = speech * (loudness / np.abs(speech).max()) + noise
-    return (heard * 32_767).round().clip(-32_768, 32_767).astype(np.int16)
+    samples: NDArray[np.int16] = (heard * 32_767).round().clip(-32_768, 32_767).astype(np.int16)
+    return samples
 
 
 def _sway(frames: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -159,10 +143,9 @@ def _sway(frames: int, random: np.random.Generator) -> NDArray[np.float32]:
     rates_hz = random.uniform(0.08, 0.45, (1, 2, 3))
     phases = random.uniform(0, 2 * np.pi, (1, 2, 3))
     sizes_px = random.uniform(0.3, 1.6, (1, 2, 3))
-    waves: NDArray[np.float64] = (
-        np.sin(2 * np.pi * rates_hz * times_s + phases) * sizes_px
-    )
-    return waves.sum(axis=2).astype(np.float32)
+    waves = np.sin(2 * np.pi * rates_hz * times_s + phases) * sizes_px
+    path_px: NDArray[np.float32] = waves.sum(axis=2).astype(np.float32)
+    return path_px
 
 
 def _blinks(frames: int, random: np.random.Generator) -> NDArray[np.intp]:
@@ -178,9 +161,7 @@ def _blinks(frames: int, random: np.random.Generator) -> NDArray[np.intp]:
 def write_clip(path: Path, session: Session) -> None:
     """Write an mp4 of H.264 and AAC; the words on screen go beside it as WebVTT, with the suffix `.vtt`."""
     with av.open(str(path), "w") as container:
-        video = container.add_stream(
-            "libx264", FRAMES_HZ, options={"preset": "veryfast", "crf": "18"}
-        )
+        video = container.add_stream("libx264", FRAMES_HZ, options={"preset": "veryfast", "crf": "18"})
         video.width, video.height, video.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         audio = container.add_stream("aac", RATE_HZ, layout="mono", bit_rate=96_000)
         for index, picture in enumerate(session.pictures()):
@@ -205,9 +186,7 @@ def write_clip(path: Path, session: Session) -> None:
 
 
 def _webvtt(cues: list[Span]) -> str:
-    blocks = [
-        f"{_clock(cue.start_s)} --> {_clock(cue.end_s)}\n{cue.name}\n" for cue in cues
-    ]
+    blocks = [f"{_clock(cue.start_s)} --> {_clock(cue.end_s)}\n{cue.name}\n" for cue in cues]
     return "\n".join(["WEBVTT\n", *blocks])
 
 
@@ -219,14 +198,10 @@ def _clock(time_s: float) -> str:
 def main(
     out: Annotated[
         Path,
-        typer.Argument(
-            metavar="OUT.mp4", help="The clip to write; its text goes to OUT.vtt."
-        ),
+        typer.Argument(metavar="OUT.mp4", help="The clip to write; its text goes to OUT.vtt."),
     ],
     seed: Annotated[int, typer.Option(help="The same seed gives the same clip.")] = 0,
-    sentences: Annotated[
-        int, typer.Option(min=1, help="How many, with 0.6 to 1.5 s between.")
-    ] = 1,
+    sentences: Annotated[int, typer.Option(min=1, help="How many, with 0.6 to 1.5 s between.")] = 1,
 ) -> None:
     """Write a clip of the synthetic speaker and print what is said in it.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]  # float32 where it is stored
 Colour = tuple[float, float, float]
 
 WIDTH_PX, HEIGHT_PX = 360, 288
@@ -77,20 +77,16 @@ class Look:
     @classmethod
     def draw(cls, random: np.random.Generator) -> Look:
         """One of many speakers."""
-        eye_distance_px = float(random.uniform(42, 54))
+        eye_distance_px = float(random.uniform(41, 52))
         skin = _near(_SKINS, random)
         return cls(
             eye_distance_px=eye_distance_px,
             x_px=float(random.uniform(130, 230)),
-            y_px=float(
-                random.uniform(
-                    2.0 * eye_distance_px + 12, HEIGHT_PX - 2.1 * eye_distance_px - 8
-                )
-            ),
+            y_px=float(random.uniform(2.0 * eye_distance_px + 12, HEIGHT_PX - 2.1 * eye_distance_px - 8)),
             skin=skin,
             hair=_near(_HAIRS, random),
             iris=_near(_IRISES, random),
-            lips=_mixed(skin, (178, 62, 70), float(random.uniform(0.35, 0.6))),
+            lips=_mixed(skin, (178, 62, 70), float(random.uniform(0.45, 0.7))),
             wall=_near(_WALLS, random),
             clothes=_near(_CLOTHES, random),
             long_hair=bool(random.integers(2)),
@@ -103,9 +99,7 @@ class Look:
 
 
 def _near(colours: tuple[Colour, ...], random: np.random.Generator) -> Colour:
-    red, green, blue = (
-        np.array(colours[random.integers(len(colours))]) * random.uniform(0.92, 1.06, 3)
-    ).clip(0, 255)
+    red, green, blue = (np.array(colours[random.integers(len(colours))]) * random.uniform(0.92, 1.06, 3)).clip(0, 255)
     return float(red), float(green), float(blue)
 
 
@@ -150,25 +144,15 @@ class Canvas:
 
 def wall(look: Look) -> Floats:
     """What is behind the head: float32 [288, 360, 3], the shoulders included."""
-    x = (
-        np.arange(WIDTH_PX, dtype=np.float32)[None, :] - look.x_px
-    ) / look.eye_distance_px
-    y = (
-        np.arange(HEIGHT_PX, dtype=np.float32)[:, None] - look.y_px
-    ) / look.eye_distance_px
+    x = (np.arange(WIDTH_PX, dtype=np.float32)[None, :] - look.x_px) / look.eye_distance_px
+    y = (np.arange(HEIGHT_PX, dtype=np.float32)[:, None] - look.y_px) / look.eye_distance_px
     canvas = Canvas(x, y, 1.5 / look.eye_distance_px)
     canvas.paint(np.ones((HEIGHT_PX, WIDTH_PX), np.float32), look.wall)
     canvas.shade(0.8 + 0.35 * canvas.blot(-2 * look.light, -1.5, 4, 3))
-    shoulders = np.maximum(
-        canvas.ellipse(0, 4.1, 2.7, 1.75), canvas.ellipse(0, 3.4, 1.2, 1.1)
-    )
+    shoulders = np.maximum(canvas.ellipse(0, 4.1, 2.7, 1.75), canvas.ellipse(0, 3.4, 1.2, 1.1))
     canvas.paint(shoulders, look.clothes)
     canvas.shade(1 - 0.35 * shoulders * canvas.blot(0, 2.3, 1.3, 0.5))
-    grain = (
-        np.random.default_rng(look.grain)
-        .normal(0, 2.5, (HEIGHT_PX, WIDTH_PX, 1))
-        .astype(np.float32)
-    )
+    grain = np.random.default_rng(look.grain).normal(0, 2.5, (HEIGHT_PX, WIDTH_PX, 1)).astype(np.float32)
     return canvas.rgba[..., :3] + grain
 
 
@@ -202,22 +186,16 @@ def _strands(canvas: Canvas, look: Look, spread: float) -> Floats:
     random = np.random.default_rng(look.grain + 1)
     across = random.normal(0, 1, canvas.x.shape[1]).astype(np.float32)
     across = np.convolve(across, np.ones(3, np.float32) / 3, mode="same")
-    return (
-        1
-        + spread * across[None, :] * np.cos(canvas.y * 1.3)
-        + 0.25 * canvas.blot(0.4 * look.light, -1.6, 0.6, 0.35)
-    )
+    return 1 + spread * across[None, :] * np.cos(canvas.y * 1.3) + 0.25 * canvas.blot(0.4 * look.light, -1.6, 0.6, 0.35)
 
 
 def _hair_behind(canvas: Canvas, look: Look) -> None:
-    cover = canvas.ellipse(0, -0.45, look.cheek + 0.28, 1.5)
+    cover = canvas.ellipse(0, -0.45, look.cheek + 0.16, 1.45)
     if look.long_hair:
         cover = np.maximum(cover, canvas.ellipse(0, 0.75, look.cheek + 0.3, 2.0))
     canvas.paint(
         cover,
-        np.array(look.hair, np.float32)
-        * 0.85
-        * _strands(canvas, look, 0.12)[..., None],
+        np.array(look.hair, np.float32) * 0.85 * _strands(canvas, look, 0.12)[..., None],
     )
 
 
@@ -241,49 +219,29 @@ def _skin(canvas: Canvas, look: Look) -> None:
     cover = _outline(canvas, look)
     canvas.paint(cover, look.skin)
     sideways = canvas.x / look.cheek
-    shading = 1.04 - 0.24 * sideways**2 + 0.12 * look.light * sideways
-    shading = (
-        shading
-        - 0.2 * canvas.blot(0, 2.0, 0.9, 0.28)
-        + 0.06 * canvas.blot(0, -0.6, 0.6, 0.4)
-    )
+    shading = 1.04 - 0.42 * sideways**2 + 0.3 * look.light * sideways
+    shading = shading - 0.2 * canvas.blot(0, 2.0, 0.9, 0.28) + 0.06 * canvas.blot(0, -0.6, 0.6, 0.4)
     shading = shading + 0.05 * canvas.blot(0, 1.68, 0.2, 0.12)
     canvas.shade(1 + cover * (shading - 1))
     for side in (-1, 1):
-        canvas.paint(
-            0.18 * cover * canvas.blot(0.62 * side, 0.62, 0.28, 0.22), (205, 88, 78)
-        )
-        fold = canvas.blot(0, 0, 9, 9) * np.exp(
-            -(((canvas.x * side - 0.34 - 0.22 * (canvas.y - 0.7)) / 0.06) ** 2)
-        )
+        canvas.paint(0.18 * cover * canvas.blot(0.62 * side, 0.62, 0.28, 0.22), (205, 88, 78))
+        fold = canvas.blot(0, 0, 9, 9) * np.exp(-(((canvas.x * side - 0.34 - 0.22 * (canvas.y - 0.7)) / 0.06) ** 2))
         canvas.shade(1 - 0.1 * cover * fold * canvas.blot(0.42 * side, 0.95, 0.4, 0.25))
 
 
 def _fringe(canvas: Canvas, look: Look) -> None:
     """Hair over the forehead and temples."""
-    scalp = canvas.ellipse(0, -0.42, look.cheek + 0.16, 1.42)
-    line = (
-        -0.95
-        - 0.12 * np.cos(3 * canvas.x + look.light)
-        + 0.75 * np.abs(canvas.x / look.cheek) ** 5
-    )
+    scalp = canvas.ellipse(0, -0.42, look.cheek + 0.1, 1.36)
+    line = -1.12 - 0.12 * np.cos(3 * canvas.x + look.light) + 0.75 * np.abs(canvas.x / look.cheek) ** 5
     cover = scalp * (1 - canvas.below(line))
-    canvas.paint(
-        cover, np.array(look.hair, np.float32) * _strands(canvas, look, 0.16)[..., None]
-    )
+    canvas.paint(cover, np.array(look.hair, np.float32) * _strands(canvas, look, 0.16)[..., None])
 
 
 def _nose(canvas: Canvas, look: Look) -> None:
     side = -1 if look.light > 0 else 1
+    canvas.shade(1 + 0.14 * canvas.blot(-0.02 * side, 0.3, 0.07, 0.36) + 0.12 * canvas.blot(0, 0.62, 0.1, 0.08))
     canvas.shade(
-        1
-        + 0.14 * canvas.blot(-0.02 * side, 0.3, 0.07, 0.36)
-        + 0.12 * canvas.blot(0, 0.62, 0.1, 0.08)
-    )
-    canvas.shade(
-        1
-        - 0.2 * canvas.blot(0.17 * side, 0.35, 0.08, 0.34)
-        - 0.08 * canvas.blot(-0.18 * side, 0.35, 0.07, 0.3)
+        1 - 0.2 * canvas.blot(0.17 * side, 0.35, 0.08, 0.34) - 0.08 * canvas.blot(-0.18 * side, 0.35, 0.07, 0.3)
     )
     canvas.shade(1 - 0.3 * canvas.blot(0, 0.8, 0.24, 0.06))
     canvas.shade(1 - 0.08 * canvas.blot(0, 0.95, 0.05, 0.1))
@@ -298,25 +256,13 @@ def _nose(canvas: Canvas, look: Look) -> None:
 def _sockets(canvas: Canvas, look: Look) -> None:
     for side in (-1, 1):
         x = 0.5 * side
-        canvas.shade(
-            1
-            - 0.2 * canvas.blot(x, -0.06, 0.34, 0.2)
-            - 0.1 * canvas.blot(0.27 * side, -0.02, 0.1, 0.2)
-        )
+        canvas.shade(1 - 0.42 * canvas.blot(x, -0.06, 0.34, 0.2) - 0.1 * canvas.blot(0.27 * side, -0.02, 0.1, 0.2))
         canvas.shade(1 - 0.07 * canvas.blot(x, 0.2, 0.24, 0.06))
         away = (canvas.x - x) * side
-        line = -0.33 + 0.35 * (away + 0.04) ** 2 - 0.07 * away
-        taper = (
-            look.brow
-            * (1 - 0.5 * ((away + 0.3) / 0.62).clip(0, 1))
-            * (np.abs(away) < 0.33)
-        )
-        cover = ((taper - np.abs(canvas.y - line)) / canvas.edge + 0.5).clip(0, 1) * (
-            np.abs(away) < 0.33
-        )
-        canvas.paint(
-            0.85 * cover.astype(np.float32), _mixed(look.hair, look.skin, 0.12)
-        )
+        line = -0.27 + 0.35 * (away + 0.04) ** 2 - 0.07 * away
+        taper = look.brow * (1 - 0.5 * ((away + 0.3) / 0.62).clip(0, 1)) * (np.abs(away) < 0.33)
+        cover = ((taper - np.abs(canvas.y - line)) / canvas.edge + 0.5).clip(0, 1) * (np.abs(away) < 0.33)
+        canvas.paint(0.85 * cover.astype(np.float32), _mixed(look.hair, look.skin, 0.12))
 
 
 def _eye(canvas: Canvas, look: Look, x: float, lid: float) -> None:
@@ -329,19 +275,14 @@ def _eye(canvas: Canvas, look: Look, x: float, lid: float) -> None:
         canvas.below(upper) * (1 - canvas.below(lower)) * (np.abs(away) < 1),
         _mixed(look.skin, (90, 50, 40), 0.18),
     )
-    canvas.paint(inside, (226, 222, 216))
+    canvas.paint(inside, (196, 188, 178))
     canvas.shade(1 - 0.25 * inside * canvas.blot(x, -0.09, 0.3, 0.06))
     canvas.paint(inside * canvas.ellipse(x, -0.015, 0.095, 0.095), look.iris)
     canvas.paint(inside * canvas.ellipse(x, -0.015, 0.045, 0.045), (14, 12, 12))
-    canvas.paint(
-        0.9 * inside * canvas.ellipse(x + 0.03, -0.05, 0.022, 0.022), (245, 245, 245)
-    )
+    canvas.paint(0.9 * inside * canvas.ellipse(x + 0.03, -0.05, 0.022, 0.022), (245, 245, 245))
     line = np.exp(-(((canvas.y - edge + 0.008) / 0.022) ** 2)) * (np.abs(away) < 1)
     canvas.paint(0.85 * line, (34, 24, 22))
-    canvas.shade(
-        1
-        - 0.2 * np.exp(-(((canvas.y - lower - 0.01) / 0.02) ** 2)) * (np.abs(away) < 1)
-    )
+    canvas.shade(1 - 0.2 * np.exp(-(((canvas.y - lower - 0.01) / 0.02) ** 2)) * (np.abs(away) < 1))
     canvas.shade(1 - 0.22 * np.exp(-(((canvas.y - upper + 0.07) / 0.02) ** 2)) * bow)
 
 

@@ -82,11 +82,7 @@ _VISEMES: dict[str, tuple[Shape, ...]] = {
     "oU": (_O, _OO),
 }
 BILABIALS = frozenset("mbp")
-VOWELS = frozenset(
-    name
-    for name, shapes in _VISEMES.items()
-    if max(shape.opening for shape in shapes) >= 0.5
-)
+VOWELS = frozenset(name for name, shapes in _VISEMES.items() if max(shape.opening for shape in shapes) >= 0.5)
 
 _STEP_S = 0.005
 _GLIDE_S = 0.028  # standard deviation of the smoothing: a mouth moves at some 5 Hz
@@ -98,9 +94,7 @@ def visemes(phoneme: str) -> tuple[Shape, ...]:
     return _VISEMES.get(phoneme) or _VISEMES.get(phoneme[:1], (_SCHWA,))
 
 
-def shapes(
-    phonemes: Sequence[Span], times_s: NDArray[np.float64]
-) -> NDArray[np.float32]:
+def shapes(phonemes: Sequence[Span], times_s: NDArray[np.float64]) -> NDArray[np.float32]:
     """The mouth at each time.
 
     Parameters
@@ -119,12 +113,7 @@ def shapes(
     for phoneme in phonemes:
         first, last = (round((time_s - begin_s) / _STEP_S) for time_s in phoneme[1:])
         through = visemes(phoneme.name)
-        bounds = (
-            np.linspace(first, last, len(through) + 1)
-            .round()
-            .astype(int)
-            .clip(0, steps)
-        )
+        bounds = np.linspace(first, last, len(through) + 1).round().astype(int).clip(0, steps)
         for shape, start, end in zip(through, bounds[:-1], bounds[1:], strict=True):
             targets[start:end] = shape
         if phoneme.name in BILABIALS:
@@ -133,6 +122,4 @@ def shapes(
     parted = 1 - gaussian_filter1d(meet, _MEET_S / _STEP_S).clip(0, 0.5) * 2
     moved[:, [0, 2, 3]] *= parted[:, None]
     grid_s = begin_s + _STEP_S * np.arange(steps)
-    return np.stack(
-        [np.interp(times_s, grid_s, track) for track in moved.T], axis=1
-    ).astype(np.float32)
+    return np.stack([np.interp(times_s, grid_s, track) for track in moved.T], axis=1).astype(np.float32)

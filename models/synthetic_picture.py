@@ -31,7 +31,8 @@ _CHUNK = 50  # pictures whose lips are drawn at once
 # The lips, in eye distances.
 _HALF_WIDTH, _GAPE = 0.41, 0.36
 _UPPER, _LOWER = 0.075, 0.105
-_LIFT = 0.22  # the share of the gape that goes upwards; the rest is the jaw's
+_LIFT = 0.22  # the share of the gape that goes upwards
+_JAW_DROP = 0.8 * _GAPE * (1 - _LIFT)  # the chin follows the lower lip, but not all the way
 _BOX_X, _BOX_TOP, _BOX_BOTTOM = 0.62, -0.3, 0.62  # the patch that is drawn anew
 _CAVITY, _TEETH, _TONGUE = (
     (52.0, 18.0, 20.0),
@@ -40,9 +41,7 @@ _CAVITY, _TEETH, _TONGUE = (
 )
 
 
-def pictures(
-    look: Look, shapes: Floats, path_px: Floats, lids: NDArray[np.intp]
-) -> Iterator[NDArray[np.uint8]]:
+def pictures(look: Look, shapes: Floats, path_px: Floats, lids: NDArray[np.intp]) -> Iterator[NDArray[np.uint8]]:
     """Draw a speaker.
 
     Parameters
@@ -66,23 +65,17 @@ def pictures(
         for shape, path, lid, corner, layers in zip(
             shapes[chunk], path_px[chunk], lids[chunk], corners, lips, strict=True
         ):
-            picture = scene.still(path, int(lid))
-            _let_down(
-                picture,
-                corner,
-                float(shape[0]) * _GAPE * (1 - _LIFT) * 0.8,
-                look.eye_distance_px,
-            )
-            _overlay(picture, layers, corner, look.eye_distance_px)
-            yield picture.clip(0, 255).astype(np.uint8)
+            patch, left, top = scene.head(path, int(lid))
+            mouth = corner - (left, top)
+            _let_down(patch, mouth, float(shape[0]) * _JAW_DROP, look.eye_distance_px)
+            _overlay(patch, layers, mouth, look.eye_distance_px)
+            yield scene.hang(patch, left, top)
 
 
 def mouth_px(look: Look, path_px: Floats) -> Floats:
     """Where the middle of the closed mouth is drawn: float32 [frames, 2], x and y."""
     placed = (np.floor(path_px * _PHASES + 0.5) / _PHASES).astype(np.float32)
-    at = np.array(
-        [int(look.x_px), int(look.y_px) + MOUTH_Y * look.eye_distance_px], np.float32
-    )
+    at = np.array([int(look.x_px), int(look.y_px) + MOUTH_Y * look.eye_distance_px], np.float32)
     return placed + at
 
 
@@ -91,12 +84,11 @@ class _Scene:
 
     def __init__(self, look: Look) -> None:
         self._wall = wall(look)
+        self._picture = self._wall.clip(0, 255).astype(np.uint8)
         self._heads = lru_cache(len(LIDS))(lambda lid: head(look, LIDS[lid]))
         self._shifted = lru_cache(len(LIDS) * _PHASES**2)(self._shift)
 
-    def _shift(
-        self, lid: int, phase_x: int, phase_y: int
-    ) -> tuple[Floats, Floats, int, int]:
+    def _shift(self, lid: int, phase_x: int, phase_y: int) -> tuple[Floats, Floats, int, int]:
         """A head's patch moved by quarter pixels: colour, what shows of the wall, corner."""
         rgba, x, y = self._heads(lid)
         right, down = phase_x / _PHASES, phase_y / _PHASES
@@ -110,42 +102,37 @@ class _Scene:
             y,
         )
 
-    def still(self, path: Floats, lid: int) -> Floats:
+    def head(self, path: Floats, lid: int) -> tuple[Floats, int, int]:
+        """A fresh patch of the picture, head before wall, as far as it lies within, and its corner (x, y)."""
         quarters_x, quarters_y = np.floor(path * _PHASES + 0.5).astype(int).tolist()
-        colour, through, x, y = self._shifted(
-            lid, quarters_x % _PHASES, quarters_y % _PHASES
-        )
+        colour, through, x, y = self._shifted(lid, quarters_x % _PHASES, quarters_y % _PHASES)
         x, y = x + quarters_x // _PHASES, y + quarters_y // _PHASES
         top, left = max(y, 0), max(x, 0)
-        bottom, right = (
-            min(y + colour.shape[0], HEIGHT_PX),
-            min(x + colour.shape[1], WIDTH_PX),
-        )
+        bottom, right = min(y + colour.shape[0], HEIGHT_PX), min(x + colour.shape[1], WIDTH_PX)
         inside = np.s_[top - y : bottom - y, left - x : right - x]
-        picture = self._wall.copy()
-        spot = picture[top:bottom, left:right]
-        spot *= through[inside]
-        spot += colour[inside]
+        patch: Floats = self._wall[top:bottom, left:right] * through[inside]
+        patch += colour[inside]
+        return patch, left, top
+
+    def hang(self, patch: Floats, left: int, top: int) -> NDArray[np.uint8]:
+        """The whole picture."""
+        picture = self._picture.copy()
+        picture[top : top + patch.shape[0], left : left + patch.shape[1]] = patch.clip(0, 255)
         return picture
 
 
-def _let_down(picture: Floats, mouth: Floats, drop: float, unit_px: float) -> None:
+def _let_down(patch: Floats, mouth: Floats, drop: float, unit_px: float) -> None:
     """Move the chin down by the jaw's drop, in place: each row takes the colour of the row it came from."""
-    top, left = int(mouth[1]), max(int(mouth[0] - 0.95 * unit_px), 0)
-    bottom, right = (
-        min(int(mouth[1] + 1.15 * unit_px), HEIGHT_PX - 1),
-        int(mouth[0] + 0.95 * unit_px),
-    )
-    if bottom <= top:
-        return
+    half = 0.95 * unit_px
+    top, bottom = int(mouth[1]), min(int(mouth[1] + 1.15 * unit_px), patch.shape[0] - 1)
+    spot = patch[:, max(int(mouth[0] - half), 0) : int(mouth[0] + half)]
     rows = np.arange(top, bottom, dtype=np.float32)
     share = np.interp((rows - mouth[1]) / unit_px, (0, 0.3, 0.7, 1.15), (0, 1, 1, 0))
     source = rows - share * drop * unit_px
     whole = np.floor(source).astype(int)
     part = (source - whole).astype(np.float32)[:, None, None]
-    spot = picture[:, left:right]
-    columns = (np.arange(left, left + spot.shape[1]) - mouth[0]) / unit_px
-    fade = ((0.95 - np.abs(columns)) / 0.2).clip(0, 1).astype(np.float32)[None, :, None]
+    columns = np.arange(spot.shape[1]) - half + mouth[0] % 1
+    fade = ((half - np.abs(columns)) / (0.2 * unit_px)).clip(0, 1).astype(np.float32)[None, :, None]
     moved = spot[whole] * (1 - part) + spot[whole + 1] * part
     spot[top:bottom] += fade * (moved - spot[top:bottom])
 
@@ -155,17 +142,9 @@ def _lips(look: Look, shapes: Floats, mouths: Floats) -> Floats:
     unit, edge = look.eye_distance_px, 1.1 / look.eye_distance_px
     left, top, width, height = _box(unit)
     fraction = mouths - np.floor(mouths)
-    x = (
-        np.arange(left, left + width, dtype=np.float32)[None, None, :]
-        - fraction[:, 0, None, None]
-    ) / unit
-    y = (
-        np.arange(top, top + height, dtype=np.float32)[None, :, None]
-        - fraction[:, 1, None, None]
-    ) / unit
-    opening, spread, teeth, tongue = (
-        shapes[:, index, None, None] for index in range(4)
-    )
+    x = (np.arange(left, left + width, dtype=np.float32)[None, None, :] - fraction[:, 0, None, None]) / unit
+    y = (np.arange(top, top + height, dtype=np.float32)[None, :, None] - fraction[:, 1, None, None]) / unit
+    opening, spread, teeth, tongue = (shapes[:, index, None, None] for index in range(4))
 
     across = x / (_HALF_WIDTH * (1 + 0.22 * spread))
     bow = (1 - across**2).clip(0, 1)
@@ -175,28 +154,20 @@ def _lips(look: Look, shapes: Floats, mouths: Floats) -> Floats:
     gap = opening * _GAPE
     inner_top = -_LIFT * gap * inner - 0.004
     inner_bottom = (1 - _LIFT) * gap * inner + 0.012
-    outer_top = inner_top - _UPPER * plump * full * (
-        1 - 0.28 * np.exp(-((across / 0.16) ** 2))
-    )
+    outer_top = inner_top - _UPPER * plump * full * (1 - 0.28 * np.exp(-((across / 0.16) ** 2)))
     outer_bottom = inner_bottom + _LOWER * plump * full
 
     def between(upper: Floats, lower: Floats) -> Floats:
-        return ((y - upper) / edge + 0.5).clip(0, 1) * ((lower - y) / edge + 0.5).clip(
-            0, 1
-        )
+        return ((y - upper) / edge + 0.5).clip(0, 1) * ((lower - y) / edge + 0.5).clip(0, 1)
 
     lips = between(outer_top, outer_bottom) * (bow > 0)
     mouth = between(inner_top, inner_bottom) * (inner > 0)
     biting = (
-        between(inner_top, np.minimum(inner_top + 0.11, inner_bottom))
-        * teeth
+        between(inner_top, np.minimum(inner_top + 0.12 * teeth, inner_bottom))
         * (np.abs(across) < 0.78)
+        * (teeth > 0.05)
     )
-    licking = (
-        mouth
-        * tongue
-        * np.exp(-(((y - inner_bottom + 0.03) / 0.07) ** 2) - (x / 0.2) ** 2)
-    )
+    licking = mouth * tongue * np.exp(-(((y - inner_bottom + 0.03) / 0.07) ** 2) - (x / 0.2) ** 2)
     light = np.where(y < inner_top, 0.82, 1.02) + 0.16 * np.exp(
         -(((y - inner_bottom - 0.05) / 0.03) ** 2) - (x / 0.18) ** 2
     )
@@ -219,10 +190,10 @@ def _box(unit_px: float) -> tuple[int, int, int, int]:
     return left, top, 2 * -left + 1, int(_BOX_BOTTOM * unit_px) - top
 
 
-def _overlay(picture: Floats, layers: Floats, mouth: Floats, unit_px: float) -> None:
+def _overlay(patch: Floats, layers: Floats, mouth: Floats, unit_px: float) -> None:
     left, top, width, height = _box(unit_px)
     x, y = int(np.floor(mouth[0])) + left, int(np.floor(mouth[1])) + top
-    bottom = min(y + height, HEIGHT_PX)
-    spot = picture[y:bottom, x : x + width]
-    spot *= layers[: bottom - y, :, 3:]
-    spot += layers[: bottom - y, :, :3]
+    spot = patch[y : y + height, x : x + width]
+    layers = layers[: spot.shape[0], : spot.shape[1]]
+    spot *= layers[..., 3:]
+    spot += layers[..., :3]

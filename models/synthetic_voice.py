@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -79,9 +80,7 @@ class Voice:
     def draw(cls, random: np.random.Generator) -> Voice:
         """One of many voices."""
         name = str(random.choice(_LANGUAGES)) + str(random.choice(_VARIANTS))
-        rate, pitch, pitch_range = random.integers(
-            (125, 30, 30), (185, 65, 70)
-        ).tolist()
+        rate, pitch, pitch_range = random.integers((125, 30, 30), (185, 65, 70)).tolist()
         return cls(name, rate, pitch, pitch_range)
 
 
@@ -115,9 +114,7 @@ class _Event(ctypes.Structure):
     )
 
 
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class _Take(NamedTuple):
@@ -146,10 +143,8 @@ def say(words: Sequence[str], voice: Voice) -> Speech:
     ends = [*starts[1:], phonemes[-1].end_s]
     spans = [Span(*span) for span in zip(words, starts, ends, strict=True)]
     wave = take.samples[: round(ends[-1] * take.rate_hz)].astype(np.float32) / 32_768
-    shared = np.gcd(RATE_HZ, take.rate_hz)
-    samples = resample_poly(wave, RATE_HZ // shared, take.rate_hz // shared).astype(
-        np.float32
-    )
+    shared = math.gcd(RATE_HZ, take.rate_hz)
+    samples = resample_poly(wave, RATE_HZ // shared, take.rate_hz // shared).astype(np.float32)
     return Speech(samples, spans, phonemes)
 
 
@@ -181,7 +176,7 @@ def _synthesise(text: str, voice: Voice) -> _Take:
         count: int,
         event: ctypes._Pointer[_Event],
     ) -> int:
-        if samples and count:
+        if count > 0:
             chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         for each in _until_terminated(event):
             phoneme = bytes(each.id.string).decode() if each.type == _PHONEME else ""
@@ -192,9 +187,7 @@ def _synthesise(text: str, voice: Voice) -> _Take:
         callback = _Callback(receive)
         library.espeak_SetSynthCallback(callback)
         if library.espeak_SetVoiceByName(voice.name.encode()) != 0:
-            raise JobError(
-                f"espeak-ng has no voice {voice.name!r}; install espeakng-loader 0.2.4 again"
-            )
+            raise JobError(f"espeak-ng has no voice {voice.name!r}; install espeakng-loader 0.2.4 again")
         settings = {
             _RATE: voice.words_per_minute,
             _PITCH: voice.pitch,
@@ -203,9 +196,7 @@ def _synthesise(text: str, voice: Voice) -> _Take:
         for parameter, value in settings.items():
             library.espeak_SetParameter(parameter, value, 0)
         encoded = text.encode()
-        library.espeak_Synth(
-            encoded, len(encoded) + 1, 0, _BY_CHARACTER, 0, _UTF8, None, None
-        )
+        library.espeak_Synth(encoded, len(encoded) + 1, 0, _BY_CHARACTER, 0, _UTF8, None, None)
     return _Take(np.concatenate(chunks), events, rate_hz)
 
 
@@ -224,12 +215,12 @@ def _espeak() -> Iterator[tuple[ctypes.CDLL, int]]:
     no call resets them, and the same seed must give the same samples.
     """
     with _lock:
-        library = ctypes.CDLL(espeakng_loader.get_library_path())
+        path = str(espeakng_loader.get_library_path())
+        handle = _ctypes.dlopen(path, 0)
         try:
+            library = ctypes.CDLL(path, handle=handle)
             data = str(espeakng_loader.get_data_path()).encode()
-            rate_hz = library.espeak_Initialize(
-                _SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _NO_EXIT
-            )
+            rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _NO_EXIT)
             if rate_hz <= 0:
                 raise JobError(
                     f"espeak-ng did not start with the data in {data.decode()}; install espeakng-loader again"
@@ -238,4 +229,4 @@ def _espeak() -> Iterator[tuple[ctypes.CDLL, int]]:
             yield library, rate_hz
             library.espeak_Terminate()
         finally:
-            _ctypes.dlclose(library._handle)
+            _ctypes.dlclose(handle)
