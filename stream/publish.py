@@ -37,7 +37,12 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,  # every name is always written
+    )
 
 
 class Word(_Message):
