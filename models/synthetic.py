@@ -21,7 +21,7 @@ import orjson
 import typer
 from numpy.typing import NDArray
 
-from models.synthetic_face import HEIGHT_PX, WIDTH_PX, Look
+from models.synthetic_look import HEIGHT_PX, WIDTH_PX, Look
 from models.synthetic_mouth import shapes
 from models.synthetic_picture import mouth_px, pictures
 from models.synthetic_voice import RATE_HZ, Span, Voice, say
@@ -215,8 +215,8 @@ def main(
         "seed": seed,
         "duration_s": session.duration_s,
         "transcript": session.transcript,
-        "words": [word._asdict() for word in session.words],
-        "cues": [cue._asdict() for cue in session.cues],
+        "words": [{"word": word, "start_s": start_s, "end_s": end_s} for word, start_s, end_s in session.words],
+        "cues": [{"text": text, "start_s": start_s, "end_s": end_s} for text, start_s, end_s in session.cues],
     }
     typer.echo(orjson.dumps(truth, option=orjson.OPT_INDENT_2).decode())
 

@@ -10,102 +10,17 @@ Knows nothing about time: heads and mouths move in `models/synthetic_picture.py`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]  # float32 where it is stored
-Colour = tuple[float, float, float]
+from models.synthetic_look import HEIGHT_PX, WIDTH_PX, Colour, Look, mixed
 
-WIDTH_PX, HEIGHT_PX = 360, 288
+Floats = NDArray[np.floating]  # float32 where it is stored
+
 MOUTH_Y = 1.18
 LIDS = (1.0, 0.45, 0.0)  # how far open: awake, on the way, shut
 _TOP, _LEFT, _RIGHT, _BOTTOM = -2.15, -1.75, 1.75, 3.2  # of the head's own patch
-
-_SKINS: tuple[Colour, ...] = (
-    (236, 196, 170),
-    (222, 176, 146),
-    (201, 152, 118),
-    (168, 118, 84),
-    (128, 86, 62),
-)
-_HAIRS: tuple[Colour, ...] = (
-    (38, 28, 24),
-    (72, 48, 32),
-    (110, 78, 48),
-    (158, 118, 70),
-    (92, 88, 86),
-)
-_IRISES: tuple[Colour, ...] = ((70, 46, 30), (88, 104, 70), (84, 110, 140))
-_WALLS: tuple[Colour, ...] = (
-    (40, 140, 185),
-    (120, 128, 132),
-    (150, 138, 120),
-    (78, 104, 84),
-    (60, 66, 92),
-)
-_CLOTHES: tuple[Colour, ...] = (
-    (70, 86, 108),
-    (48, 44, 46),
-    (126, 62, 58),
-    (60, 104, 74),
-    (176, 172, 164),
-)
-
-
-@dataclass(frozen=True)
-class Look:
-    """One speaker's appearance and place in the picture; colours are 0 to 255."""
-
-    eye_distance_px: float
-    x_px: float  # the middle between the eyes
-    y_px: float
-    skin: Colour
-    hair: Colour
-    iris: Colour
-    lips: Colour
-    wall: Colour
-    clothes: Colour
-    long_hair: bool
-    cheek: float  # half width of the face at the eyes
-    jaw: float  # half width of the chin's ellipse
-    brow: float  # thickness
-    light: float  # from the left -1 to the right 1
-    grain: int  # seeds what is strewn: hair and wall
-
-    @classmethod
-    def draw(cls, random: np.random.Generator) -> Look:
-        """One of many speakers."""
-        eye_distance_px = float(random.uniform(41, 52))
-        skin = _near(_SKINS, random)
-        return cls(
-            eye_distance_px=eye_distance_px,
-            x_px=float(random.uniform(130, 230)),
-            y_px=float(random.uniform(2.0 * eye_distance_px + 12, HEIGHT_PX - 2.1 * eye_distance_px - 8)),
-            skin=skin,
-            hair=_near(_HAIRS, random),
-            iris=_near(_IRISES, random),
-            lips=_mixed(skin, (178, 62, 70), float(random.uniform(0.45, 0.7))),
-            wall=_near(_WALLS, random),
-            clothes=_near(_CLOTHES, random),
-            long_hair=bool(random.integers(2)),
-            cheek=float(random.uniform(1.02, 1.14)),
-            jaw=float(random.uniform(0.76, 0.9)),
-            brow=float(random.uniform(0.045, 0.08)),
-            light=float(random.uniform(-1, 1)),
-            grain=int(random.integers(1 << 31)),
-        )
-
-
-def _near(colours: tuple[Colour, ...], random: np.random.Generator) -> Colour:
-    red, green, blue = (np.array(colours[random.integers(len(colours))]) * random.uniform(0.92, 1.06, 3)).clip(0, 255)
-    return float(red), float(green), float(blue)
-
-
-def _mixed(colour: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = np.array(colour) * (1 - share) + np.array(other) * share
-    return float(red), float(green), float(blue)
 
 
 class Canvas:
@@ -184,9 +99,11 @@ def _outline(canvas: Canvas, look: Look) -> Floats:
 def _strands(canvas: Canvas, look: Look, spread: float) -> Floats:
     """Brightness of hair: streaks across the x axis."""
     random = np.random.default_rng(look.grain + 1)
-    across = random.normal(0, 1, canvas.x.shape[1]).astype(np.float32)
-    across = np.convolve(across, np.ones(3, np.float32) / 3, mode="same")
-    return 1 + spread * across[None, :] * np.cos(canvas.y * 1.3) + 0.25 * canvas.blot(0.4 * look.light, -1.6, 0.6, 0.35)
+    rough = random.standard_normal((canvas.x.shape[1] + 2,), np.float32)
+    across = (rough[:-2] + rough[1:-1] + rough[2:]) / 3
+    light = 0.25 * canvas.blot(0.4 * look.light, -1.6, 0.6, 0.35)
+    brightness: Floats = 1 + spread * across[None, :] * np.cos(canvas.y * 1.3) + light
+    return brightness
 
 
 def _hair_behind(canvas: Canvas, look: Look) -> None:
@@ -211,7 +128,7 @@ def _ears(canvas: Canvas, look: Look) -> None:
     for side in (-1, 1):
         x = side * (look.cheek + 0.03)
         cover = canvas.ellipse(x, 0.22, 0.13, 0.32) * (0.25 if look.long_hair else 1.0)
-        canvas.paint(cover, _mixed(look.skin, (190, 90, 80), 0.2))
+        canvas.paint(cover, mixed(look.skin, (190, 90, 80), 0.2))
         canvas.shade(1 - 0.3 * cover * canvas.blot(x, 0.2, 0.07, 0.18))
 
 
@@ -249,7 +166,7 @@ def _nose(canvas: Canvas, look: Look) -> None:
         canvas.shade(1 - 0.22 * canvas.blot(0.25 * wing, 0.68, 0.045, 0.1))
         canvas.paint(
             0.75 * canvas.ellipse(0.11 * wing, 0.765, 0.07, 0.035),
-            _mixed(look.skin, (40, 18, 16), 0.75),
+            mixed(look.skin, (40, 18, 16), 0.75),
         )
 
 
@@ -262,7 +179,7 @@ def _sockets(canvas: Canvas, look: Look) -> None:
         line = -0.27 + 0.35 * (away + 0.04) ** 2 - 0.07 * away
         taper = look.brow * (1 - 0.5 * ((away + 0.3) / 0.62).clip(0, 1)) * (np.abs(away) < 0.33)
         cover = ((taper - np.abs(canvas.y - line)) / canvas.edge + 0.5).clip(0, 1) * (np.abs(away) < 0.33)
-        canvas.paint(0.85 * cover.astype(np.float32), _mixed(look.hair, look.skin, 0.12))
+        canvas.paint(0.85 * cover.astype(np.float32), mixed(look.hair, look.skin, 0.12))
 
 
 def _eye(canvas: Canvas, look: Look, x: float, lid: float) -> None:
@@ -273,7 +190,7 @@ def _eye(canvas: Canvas, look: Look, x: float, lid: float) -> None:
     inside = canvas.below(edge) * (1 - canvas.below(lower)) * (np.abs(away) < 1)
     canvas.paint(
         canvas.below(upper) * (1 - canvas.below(lower)) * (np.abs(away) < 1),
-        _mixed(look.skin, (90, 50, 40), 0.18),
+        mixed(look.skin, (90, 50, 40), 0.18),
     )
     canvas.paint(inside, (196, 188, 178))
     canvas.shade(1 - 0.25 * inside * canvas.blot(x, -0.09, 0.3, 0.06))

@@ -14,16 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.synthetic_face import (
-    HEIGHT_PX,
-    LIDS,
-    MOUTH_Y,
-    WIDTH_PX,
-    Floats,
-    Look,
-    head,
-    wall,
-)
+from models.synthetic_face import LIDS, MOUTH_Y, Floats, head, wall
+from models.synthetic_look import HEIGHT_PX, WIDTH_PX, Look
 
 _PHASES = 4  # a head is placed to a quarter of a pixel
 _CHUNK = 50  # pictures whose lips are drawn at once
@@ -74,9 +66,9 @@ def pictures(look: Look, shapes: Floats, path_px: Floats, lids: NDArray[np.intp]
 
 def mouth_px(look: Look, path_px: Floats) -> Floats:
     """Where the middle of the closed mouth is drawn: float32 [frames, 2], x and y."""
-    placed = (np.floor(path_px * _PHASES + 0.5) / _PHASES).astype(np.float32)
-    at = np.array([int(look.x_px), int(look.y_px) + MOUTH_Y * look.eye_distance_px], np.float32)
-    return placed + at
+    at_rest = (int(look.x_px), int(look.y_px) + MOUTH_Y * look.eye_distance_px)
+    mouths: Floats = (np.floor(path_px * _PHASES + 0.5) / _PHASES + at_rest).astype(np.float32)
+    return mouths
 
 
 class _Scene:
@@ -158,7 +150,8 @@ def _lips(look: Look, shapes: Floats, mouths: Floats) -> Floats:
     outer_bottom = inner_bottom + _LOWER * plump * full
 
     def between(upper: Floats, lower: Floats) -> Floats:
-        return ((y - upper) / edge + 0.5).clip(0, 1) * ((lower - y) / edge + 0.5).clip(0, 1)
+        cover: Floats = ((y - upper) / edge + 0.5).clip(0, 1) * ((lower - y) / edge + 0.5).clip(0, 1)
+        return cover
 
     lips = between(outer_top, outer_bottom) * (bow > 0)
     mouth = between(inner_top, inner_bottom) * (inner > 0)
