@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -28,13 +30,25 @@ def _listens(address: str) -> bool:
 
 
 async def _describes_itself(address: str) -> bool:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     client = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=TIMEOUT_SECONDS * 1000)
-    try:
-        await client.start()
-        cluster = await client.describe_cluster()
-    except (KafkaError, OSError):
-        return False
-    finally:
-        await client.close()
+    with _quiet_client():
+        try:
+            await client.start()
+            cluster = await client.describe_cluster()
+        except (KafkaError, OSError):
+            return False
+        finally:
+            await client.close()
     return bool(cluster["brokers"])
+
+
+@contextmanager
+def _quiet_client() -> Iterator[None]:
+    """Keep the client from logging errors: not to be answered yet is what is being found out."""
+    logger = logging.getLogger("aiokafka")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
