@@ -76,7 +76,7 @@ def captured_ns(headers: Headers) -> int:
 def produced_ns(timestamp_ms: int) -> int:
     """A record's own Kafka timestamp in nanoseconds, for records without `ce_time`."""
     if not 0 <= timestamp_ms <= MAX_NS // NS_PER_MS:
-        message = f"The record's timestamp is {timestamp_ms} ms and it has no ce_time; send one of both."
+        message = f"The record's timestamp is {timestamp_ms} ms and it has no ce_time; send either."
         raise RecordError(Reason.BAD_TIME, message)
     return timestamp_ms * NS_PER_MS
 

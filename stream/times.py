@@ -7,7 +7,7 @@ Each second is parsed once: the frames of a live session differ in their fractio
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 NS_PER_SECOND = 1_000_000_000
@@ -93,8 +93,8 @@ def _fraction_ns(text: bytes) -> int:
 
 
 def _check_leap_second(seconds: int) -> None:
-    next_day = _EPOCH + timedelta(seconds=seconds)
-    if seconds % _SECONDS_PER_DAY or next_day.day != 1:
+    days, past_midnight = divmod(seconds, _SECONDS_PER_DAY)
+    if past_midnight or date.fromordinal(_EPOCH.toordinal() + days).day != 1:
         raise ValueError("second 60 exists only at 23:59:60 UTC on a month's last day")
 
 
