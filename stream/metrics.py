@@ -80,7 +80,7 @@ ALIGNMENT_WAIT_SECONDS = _histogram(
 )
 BOUND_LAG_SECONDS = _histogram(
     "bound_lag_seconds",
-    "Seconds that a modality's bound lies behind the lane's clock when a frame moves it.",
+    "Seconds that the bound of a modality waited for lies behind the lane's clock at a hop.",
     _LATENCY_BUCKETS_SECONDS,
     modality=Modality,
 )
