@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
+from prometheus_client import Counter, Gauge, Histogram
 from stream.cli import app
 
 from stream import content, deadletter, headers, metrics, publish, topics, web
@@ -150,7 +151,7 @@ def test_every_metric_is_there_with_its_type_and_labels() -> None:
 def registered() -> Iterator[tuple[str, tuple[str, list[str]]]]:
     """Each metric of the module, by the name of its samples."""
     for metric in vars(metrics).values():
-        if isinstance(metric, metrics.Counter | metrics.Gauge | metrics.Histogram):
+        if isinstance(metric, Counter | Gauge | Histogram):
             kind = type(metric).__name__.lower()
             yield metric._name + ("_total" if kind == "counter" else ""), (kind, list(metric._labelnames))
 
