@@ -15,22 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.synthetic_face import LIDS, MOUTH_Y, Floats, head, wall
-from models.synthetic_look import HEIGHT_PX, WIDTH_PX, Look
+from models.synthetic_look import HEIGHT_PX, WIDTH_PX, Colour, Look
 
 _PHASES = 4  # a head is placed to a quarter of a pixel
 _CHUNK = 50  # pictures whose lips are drawn at once
 
 # The lips, in eye distances.
-_HALF_WIDTH, _GAPE = 0.41, 0.36
-_UPPER, _LOWER = 0.075, 0.105
+_HALF_WIDTH, _GAPE = 0.42, 0.31
+_UPPER, _LOWER = 0.085, 0.115
 _LIFT = 0.22  # the share of the gape that goes upwards
 _JAW_DROP = 0.8 * _GAPE * (1 - _LIFT)  # the chin follows the lower lip, but not all the way
 _BOX_X, _BOX_TOP, _BOX_BOTTOM = 0.62, -0.3, 0.62  # the patch that is drawn anew
-_CAVITY, _TEETH, _TONGUE = (
-    (52.0, 18.0, 20.0),
-    (226.0, 216.0, 200.0),
-    (186.0, 88.0, 88.0),
-)
+_CAVITY: Colour = (66, 30, 30)
+_TEETH: Colour = (190, 178, 164)
+_TONGUE: Colour = (160, 80, 78)
 
 
 def pictures(look: Look, shapes: Floats, path_px: Floats, lids: NDArray[np.intp]) -> Iterator[NDArray[np.uint8]]:
@@ -131,7 +129,7 @@ def _let_down(patch: Floats, mouth: Floats, drop: float, unit_px: float) -> None
 
 def _lips(look: Look, shapes: Floats, mouths: Floats) -> Floats:
     """The mouths of many pictures: premultiplied colour and what shows of the skin, float32 [frames, height, width, 4]."""
-    unit, edge = look.eye_distance_px, 1.1 / look.eye_distance_px
+    unit, edge = look.eye_distance_px, 1.7 / look.eye_distance_px
     left, top, width, height = _box(unit)
     fraction = mouths - np.floor(mouths)
     x = (np.arange(left, left + width, dtype=np.float32)[None, None, :] - fraction[:, 0, None, None]) / unit
@@ -155,11 +153,8 @@ def _lips(look: Look, shapes: Floats, mouths: Floats) -> Floats:
 
     lips = between(outer_top, outer_bottom) * (bow > 0)
     mouth = between(inner_top, inner_bottom) * (inner > 0)
-    biting = (
-        between(inner_top, np.minimum(inner_top + 0.12 * teeth, inner_bottom))
-        * (np.abs(across) < 0.78)
-        * (teeth > 0.05)
-    )
+    biting = between(inner_top, np.minimum(inner_top + 0.12 * teeth, inner_bottom)) * (np.abs(across) < 0.78)
+    biting *= (teeth * 5).clip(0, 1)
     licking = mouth * tongue * np.exp(-(((y - inner_bottom + 0.03) / 0.07) ** 2) - (x / 0.2) ** 2)
     light = np.where(y < inner_top, 0.82, 1.02) + 0.16 * np.exp(
         -(((y - inner_bottom - 0.05) / 0.03) ** 2) - (x / 0.18) ** 2
