@@ -22,7 +22,7 @@ R = TypeVar("R")
 MAX_GAP_MS = 86_400_000
 _GAP = re.compile(r"(\d{1,8})(?:-(\d{1,8}))?")
 
-Each = Annotated[list[str] | None, typer.Option(metavar="MODALITY=NUMBER")]
+EACH = "MODALITY=NUMBER"
 
 
 def takes_scene(command: Callable[Concatenate[Scene, P], R]) -> Callable[..., R]:
@@ -47,15 +47,19 @@ def _scene(
         str, typer.Option(metavar="MS|MS-MS", help="Room between joined clips; a range is drawn.")
     ] = "1000",
     text: Annotated[Path | None, typer.Option(metavar="FILE", help="WebVTT or SRT: the session's text.")] = None,
-    skew_ms: Annotated[Each, typer.Option(help="Stamp it so much later than captured: video=120.")] = None,
-    delay_ms: Annotated[Each, typer.Option(help="Send it so much later: video=300.")] = None,
-    drop: Annotated[Each, typer.Option(help="Lose this share of it on its way: audio=0.1.")] = None,
-    without: Annotated[list[Modality] | None, typer.Option(help="Leave it out.")] = None,
+    skew_ms: Annotated[
+        list[str] | None, typer.Option(metavar=EACH, help="Stamp it so much later than captured: video=120.")
+    ] = None,
+    delay_ms: Annotated[list[str] | None, typer.Option(metavar=EACH, help="Send it so much later: video=300.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar=EACH, help="Lose this share of it on its way: audio=0.1.")
+    ] = None,
+    without: Annotated[list[Modality] | None, typer.Option(metavar="MODALITY", help="Leave it out.")] = None,
     snr_db: Annotated[
         float | None, typer.Option(metavar="DB", help="Noise under the speech, this far below it.")
     ] = None,
     noise: Annotated[Noise, typer.Option(help="Six voices at once, or hiss.")] = Noise.BABBLE,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same gaps, noise and losses.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same gaps, noise and losses.")] = 0,
 ) -> Scene:
     if snr_db is not None and not -100 <= snr_db <= 100:
         raise ConfigError(f"--snr-db is {snr_db}: expected -100 to 100.")

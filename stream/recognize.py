@@ -1,0 +1,74 @@
+"""The main path in one process and without a broker: a lane is handed the very records that `replay` would send."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from stream.assembly import lane_maker, load_predictor
+from stream.config import Settings
+from stream.deadletter import DeadLetter
+from stream.frame import Modality
+from stream.lane import Lane, Result
+from stream.progress import Progress
+from stream.publish import Prediction, SessionRecord
+from stream.replay import Clock, Source, on_hop, pieces, records
+from stream.scene import Scene
+
+Shown = Callable[[Prediction | SessionRecord], None]
+TOPICS = {modality: str(modality) for modality in Modality}
+ALONE = frozenset[Modality]()  # no partition is ever behind
+
+
+async def recognize(
+    settings: Settings, played: Sequence[Source], scene: Scene, show: Shown, done: Callable[[int], None]
+) -> None:
+    """Recognise the sources one after another; `done` is told how far into them, in ns.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is not what its manifest says.
+    """
+    predictor = load_predictor(settings)
+    make_lane = lane_maker(settings, predictor)
+    before_ns = 0
+    for source in played:
+        now_ns = on_hop(time.time_ns() - source.length_ns, predictor.hop_ns)
+        await _run(make_lane(0, Progress()), source, scene, Clock(now_ns, now_ns), show, partial(_add, done, before_ns))
+        before_ns += source.length_ns
+
+
+def _add(done: Callable[[int], None], before_ns: int, at_ns: int) -> None:
+    done(before_ns + at_ns)
+
+
+async def _run(
+    lane: Lane, source: Source, scene: Scene, clock: Clock, show: Shown, done: Callable[[int], None]
+) -> None:
+    offsets: Counter[str] = Counter()
+    for piece in pieces([source], scene):
+        now_ns = clock.produced_ns + piece.timed.available_ns
+        await _catch_up(lane, now_ns, show)
+        for record in records(piece, clock, TOPICS):
+            lane.take(replace(record, offset=offsets[record.topic]), now_ns)
+            offsets[record.topic] += 1
+        _show(await lane.advance(now_ns, ALONE), show)
+        done(piece.timed.available_ns)
+    await _catch_up(lane, None, show)
+
+
+async def _catch_up(lane: Lane, until_ns: int | None, show: Shown) -> None:
+    """Do what falls due before the next record, at the time when it would have been done live."""
+    while (wake_ns := lane.wake_ns()) is not None and (until_ns is None or wake_ns <= until_ns):
+        _show(await lane.advance(wake_ns, ALONE), show)
+
+
+def _show(results: Sequence[Result | DeadLetter], show: Shown) -> None:
+    for result in results:
+        if isinstance(result, DeadLetter):
+            raise result.error
+        show(result.message)
