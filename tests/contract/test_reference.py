@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.main
 from prometheus_client import Counter, Gauge, Histogram
-from stream.cli import app
 
 from stream import content, deadletter, headers, metrics, publish, topics, web
+from stream.cli import app
 from stream.config import Settings
 from stream.errors import ConfigError, JobError, Reason
 from stream.hop import EndReason, HopReason, Outcome
@@ -193,10 +193,21 @@ def test_every_command_is_there_and_no_other() -> None:
 def test_every_option_of_a_command_is_there_and_no_other(command: str) -> None:
     text = sections()[section_of(command)]
     said = set(first_names(section_of(command))) if "| option |" in text else set()
+    said |= set(first_names("What is heard and seen")) if "options for what is heard and seen" in text else set()
+    said |= SETTING_FLAGS if "| a flag for each setting |" in text else set()
     own = {name for option in commands()[command].params for name in option.opts if name.startswith("--")}
-    if "--config" in own and own >= SETTING_FLAGS:
-        own -= SETTING_FLAGS
     assert said == own - {"--help"}
+
+
+def test_every_default_of_an_option_is_there() -> None:
+    said: dict[str, str] = {}
+    for heading in [*map(section_of, commands()), "What is heard and seen"]:
+        if "| option |" in sections()[heading]:
+            said |= {option: default for cell, default, _ in rows(heading) for option in names(cell)}
+    for command in commands().values():
+        for option in command.params:
+            if option.opts[0] in said and isinstance(option.default, str | int | float) and option.default is not False:
+                assert said[option.opts[0]] == f"`{option.default}`"
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
