@@ -1,0 +1,214 @@
+"""A bundle: a directory with everything the service needs to run one task. numpy only.
+
+    bundle.json   what it is, and the digest of every other file
+    *.onnx        text, audio and video encoders, and the fusion with its head
+    svd.npz       mean and scale [D], components [k, D]: what `projected` is made with
+    golden.npz    inputs and outputs of every graph, `GRAPH/input/NAME` and `GRAPH/output/NAME`
+    README.md     the model card
+
+Loading verifies digests; running the golden vectors is the predictor's, on the provider in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from stream.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+SHIPPED = Path(__file__).parent / "bundles"
+MANIFEST = "bundle.json"
+FORMAT = 1
+ENCODERS = ("text", "audio", "video")
+GRAPHS = (*ENCODERS, "fusion")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder's declared context and the width of what it gives."""
+
+    left_ticks: int
+    right_ticks: int
+    features: int
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a graph; a named size is free."""
+
+    shape: tuple[int | str, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One ONNX file."""
+
+    opset: int
+    inputs: dict[str, Port]
+    outputs: dict[str, Port]
+
+
+@dataclass(frozen=True)
+class Finder:
+    """The face finder's weights, which come by a package."""
+
+    package: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `bundle.json` holds."""
+
+    format: int
+    name: str
+    version: str
+    task: str
+    decoding: str
+    tick_ms: int
+    hop_ticks: int
+    rate_hz: int
+    crop_height_px: int
+    crop_width_px: int
+    vocabulary: list[str]
+    encoders: dict[str, Encoder]
+    graphs: dict[str, Graph]
+    finder: Finder
+    svd_rank: int
+    svd_explained_energy_ratio: float
+    svd_singular_values: list[float]
+    metrics: list[dict[str, Any]]  # each with figure, value, data, command
+    licence: str
+    attribution: str
+    files: dict[str, str] = field(default_factory=dict)  # name: sha256 digest
+
+    @classmethod
+    def read(cls, text: str, path: Path) -> Self:
+        """Parse, or say what is missing."""
+        try:
+            raw = json.loads(text)
+            if raw["format"] != FORMAT:
+                raise BundleError(f"{path} has format {raw['format']}, this version reads {FORMAT}; export it anew.")
+            raw["encoders"] = {name: Encoder(**value) for name, value in raw["encoders"].items()}
+            raw["graphs"] = {name: _graph(value) for name, value in raw["graphs"].items()}
+            raw["finder"] = Finder(**raw["finder"])
+            return cls(**raw)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BundleError(f"{path} is no bundle manifest ({error}); export the bundle anew.") from error
+
+
+def _graph(raw: Mapping[str, Any]) -> Graph:
+    ports = {
+        side: {name: Port(tuple(port["shape"]), port["dtype"]) for name, port in raw[side].items()}
+        for side in ("inputs", "outputs")
+    }
+    return Graph(raw["opset"], ports["inputs"], ports["outputs"])
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files are those that its manifest names.
+
+    Attributes
+    ----------
+    digest : str
+        `sha256:` of the manifest, which holds the digests of all other files.
+    """
+
+    directory: Path
+    manifest: Manifest
+    digest: str
+
+    @property
+    def tick_ns(self) -> int:
+        """Length of a tick."""
+        return self.manifest.tick_ms * 1_000_000
+
+    @property
+    def hop_ns(self) -> int:
+        """Length of a hop."""
+        return self.tick_ns * self.manifest.hop_ticks
+
+    @property
+    def left_ticks(self) -> int:
+        """The longest left context of the encoders."""
+        return max(encoder.left_ticks for encoder in self.manifest.encoders.values())
+
+    @property
+    def right_ticks(self) -> int:
+        """The longest right context of the encoders."""
+        return max(encoder.right_ticks for encoder in self.manifest.encoders.values())
+
+    def graph(self, name: str) -> Path:
+        """The ONNX file of one of GRAPHS."""
+        return self.directory / f"{name}.onnx"
+
+    def golden(self) -> dict[str, NDArray[Any]]:
+        """Golden vectors by `GRAPH/input/NAME` and `GRAPH/output/NAME`."""
+        return _arrays(self.directory / "golden.npz")
+
+    def svd(self) -> dict[str, NDArray[Any]]:
+        """`mean` and `scale` [D], `components` [k, D]."""
+        return _arrays(self.directory / "svd.npz")
+
+
+def write(directory: Path, manifest: Manifest) -> Bundle:
+    """Write the manifest beside files that are there already, with their digests, and load the whole."""
+    files = {
+        path.name: sha256(path) for path in sorted(directory.iterdir()) if path.is_file() and path.name != MANIFEST
+    }
+    raw = asdict(manifest) | {"files": files}
+    (directory / MANIFEST).write_text(json.dumps(raw, indent=1) + "\n")
+    return load(str(directory))
+
+
+def load(name: str) -> Bundle:
+    """A shipped bundle by name, or any by its directory.
+
+    Raises
+    ------
+    BundleError
+        It is not there, or a file differs from its digest: the error names file, expected and found value.
+    """
+    directory = SHIPPED / name if (SHIPPED / name / MANIFEST).is_file() else Path(name)
+    path = directory / MANIFEST
+    if not path.is_file():
+        shipped = ", ".join(sorted(found.parent.name for found in SHIPPED.glob(f"*/{MANIFEST}"))) or "none"
+        raise BundleError(f"No bundle '{name}': {path} is not there; give a directory or a shipped one ({shipped}).")
+    manifest = Manifest.read(path.read_text(), path)
+    for file, expected in manifest.files.items():
+        _verify(directory / file, expected)
+    missing = {f"{graph}.onnx" for graph in GRAPHS} - manifest.files.keys()
+    if missing:
+        raise BundleError(f"{path} names no {', '.join(sorted(missing))}; export the bundle anew.")
+    return Bundle(directory, manifest, sha256(path))
+
+
+def _verify(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise BundleError(f"{path} is not there, {path.parent / MANIFEST} names it; fetch the bundle again.")
+    found = sha256(path)
+    if found != expected:
+        raise BundleError(f"{path} is {found}, {MANIFEST} expects {expected}; fetch the bundle again.")
+
+
+def sha256(path: Path) -> str:
+    """`sha256:` and the hex digest of a file."""
+    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,0 +1,186 @@
+"""What speech training hears, sees and reads: clips one after another, silence, noise, hints.
+
+The head serves open segments, which begin in silence and end anywhere, so samples do as well. Everything drawn comes
+from one generator, so a seed gives one training set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.preprocess import TICK_MS, TICK_SAMPLES
+from models.tasks.speech import Utterance, labels
+from stream.raster import MAX_TOKENS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+QUIET_TICKS = 5  # the quietest stretch of a clip that silence is made of
+LONGEST_TICKS = 125
+VOICES = 6  # of a babble
+SNR_DB = (-10.0, 20.0)
+SHIFT_PX = 3
+MOST_HINTS = 4  # true words among the words shown
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of a training batch."""
+
+    samples: NDArray[np.float32]  # [ticks * TICK_SAMPLES]
+    crops: NDArray[np.uint8]  # [ticks, height, width]
+    tokens: NDArray[np.int64]  # [ticks, MAX_TOKENS]
+    mask: NDArray[np.float32]  # [ticks, 3] text, audio, video
+    labels: NDArray[np.int64]  # [ticks]
+
+
+class Mixer:
+    """Draws training samples from utterances.
+
+    Parameters
+    ----------
+    vocabulary : sequence of str
+        Words by class and by token, the empty word first.
+    """
+
+    def __init__(self, utterances: Sequence[Utterance], vocabulary: Sequence[str]) -> None:
+        self.utterances = utterances
+        self.vocabulary = vocabulary
+        self._token = {word: index for index, word in enumerate(vocabulary)}
+
+    def plain(self, index: int) -> Sample:
+        """An utterance as it is, for validation."""
+        said = self.utterances[index]
+        return self._sample(said, said.samples.astype(np.float32) / 32768, np.zeros(MAX_TOKENS, dtype=np.int64))
+
+    def draw(self, index: int, generator: Generator) -> Sample:
+        """An utterance within silence and neighbours, degraded as the world would."""
+        said = self._stream(index, generator)
+        sound = said.samples.astype(np.float32) / 32768
+        sound = self._noisy(sound, said, generator) * 10 ** generator.uniform(-0.5, 0.3)
+        said = replace(said, crops=_moved(said.crops, generator))
+        return self._sample(said, np.clip(sound, -1, 1), self._hints(said, generator))
+
+    def _sample(self, said: Utterance, sound: NDArray[np.float32], tokens: NDArray[np.int64]) -> Sample:
+        mask = np.ones((said.ticks, 3), dtype=np.float32)
+        mask[:, 0] = tokens.any()
+        mask[:, 2] = said.seen
+        crops = said.crops * said.seen[:, None, None]
+        held = np.tile(tokens, (said.ticks, 1))
+        return Sample(sound, crops, held, mask, labels(said.words, said.ticks, self.vocabulary))
+
+    def _stream(self, index: int, generator: Generator) -> Utterance:
+        """Perhaps the end of another clip, perhaps silence, the clip, perhaps silence and the start of another."""
+        said = self.utterances[index]
+        parts = [said]
+        if generator.random() < 0.5:
+            parts.insert(0, silence(said, int(generator.integers(1, 40))))
+        if generator.random() < 0.25:
+            other = self._other(generator)
+            parts.insert(0, part(other, int(generator.integers(other.ticks - 35, other.ticks - 3)), other.ticks))
+        if generator.random() < 0.3:
+            parts.append(silence(said, int(generator.integers(1, 25))))
+        if generator.random() < 0.2:
+            parts.append(part(self._other(generator), int(generator.integers(0, 14)), int(generator.integers(20, 60))))
+        whole = joined(parts)
+        start = int(generator.integers(0, 20)) if generator.random() < 0.2 else 0
+        return part(whole, start, min(whole.ticks, start + LONGEST_TICKS))
+
+    def _other(self, generator: Generator) -> Utterance:
+        return self.utterances[int(generator.integers(len(self.utterances)))]
+
+    def _noisy(self, sound: NDArray[np.float32], said: Utterance, generator: Generator) -> NDArray[np.float32]:
+        drawn = generator.random()
+        if drawn < 0.25 or not said.words:
+            return sound
+        noise = self._babble(len(sound), generator) if drawn < 0.85 else _coloured(len(sound), generator)
+        return at_snr(sound, noise, said.span, float(generator.uniform(*SNR_DB)))
+
+    def _babble(self, length: int, generator: Generator) -> NDArray[np.float32]:
+        total = np.zeros(length, dtype=np.float32)
+        for _ in range(VOICES):
+            voice = self._other(generator).samples.astype(np.float32) / 32768
+            total += np.roll(np.resize(voice, length), int(generator.integers(length)))
+        return total
+
+    def _hints(self, said: Utterance, generator: Generator) -> NDArray[np.int64]:
+        """Words shown around the speech: some true, some not, none at all, or all wrong."""
+        tokens = np.zeros(MAX_TOKENS, dtype=np.int64)
+        if generator.random() < 0.5:
+            return tokens
+        true = [self._token[word] for word, _, _ in said.words]
+        kept = 0 if generator.random() < 0.35 else int(generator.integers(1, MOST_HINTS + 1))
+        shown = list(generator.permutation(true)[:kept])
+        shown += list(generator.integers(1, len(self.vocabulary), int(generator.integers(0, 6))))
+        tokens[: len(shown)] = generator.permutation(shown) if shown else []
+        return tokens
+
+
+def part(said: Utterance, first: int, last: int) -> Utterance:
+    """The ticks `[first, last)`; a word counts to where its middle lies."""
+    first = max(first, 0)
+    offset_s = first * TICK_MS / 1000
+    length_s = (last - first) * TICK_MS / 1000
+    words = tuple(
+        (word, start - offset_s, end - offset_s)
+        for word, start, end in said.words
+        if 0 < (start + end) / 2 - offset_s < length_s
+    )
+    samples = said.samples[first * TICK_SAMPLES : last * TICK_SAMPLES]
+    return Utterance(said.name, samples, said.crops[first:last], said.seen[first:last], words)
+
+
+def joined(parts: Sequence[Utterance]) -> Utterance:
+    """One after another."""
+    words, start_s = [], 0.0
+    for said in parts:
+        words += [(word, start + start_s, end + start_s) for word, start, end in said.words]
+        start_s += said.ticks * TICK_MS / 1000
+    return Utterance(
+        parts[0].name,
+        np.concatenate([said.samples for said in parts]),
+        np.concatenate([said.crops for said in parts]),
+        np.concatenate([said.seen for said in parts]),
+        tuple(words),
+    )
+
+
+def silence(said: Utterance, ticks: int) -> Utterance:
+    """A gap after a clip: its quietest 200 ms over and over, and its last picture."""
+    energy = (said.samples.astype(np.float64) ** 2).reshape(said.ticks, TICK_SAMPLES).sum(axis=1)
+    quietest = int(np.convolve(energy, np.ones(QUIET_TICKS), "valid").argmin()) * TICK_SAMPLES
+    samples = np.resize(said.samples[quietest : quietest + QUIET_TICKS * TICK_SAMPLES], ticks * TICK_SAMPLES)
+    return Utterance(said.name, samples, np.repeat(said.crops[-1:], ticks, 0), np.repeat(said.seen[-1:], ticks), ())
+
+
+def at_snr(sound: NDArray[np.float32], noise: NDArray[np.float32], span: slice, snr_db: float) -> NDArray[np.float32]:
+    """Sound with noise under it, the ratio of their power over the span being `snr_db`."""
+    power = float((sound[span] ** 2).mean())
+    under = float((noise[span] ** 2).mean())
+    factor = np.sqrt(power / max(under * 10 ** (snr_db / 10), 1e-12))
+    return np.asarray(sound + noise * factor, dtype=np.float32)
+
+
+def _coloured(length: int, generator: Generator) -> NDArray[np.float32]:
+    """Gaussian noise whose power falls with frequency to a drawn power, 0 (white) to 2 (brown)."""
+    spectrum = np.fft.rfft(generator.standard_normal(length))
+    spectrum[1:] *= np.arange(1, len(spectrum)) ** (-generator.uniform(0, 2) / 2)
+    return np.asarray(np.fft.irfft(spectrum, n=length), dtype=np.float32)
+
+
+def _moved(crops: NDArray[np.uint8], generator: Generator) -> NDArray[np.uint8]:
+    """Pictures shifted by some pixels, perhaps mirrored, perhaps a tick early or late."""
+    down, across = generator.integers(-SHIFT_PX, SHIFT_PX + 1, 2)
+    height, width = crops.shape[1:]
+    framed = np.pad(crops, ((0, 0), (SHIFT_PX, SHIFT_PX), (SHIFT_PX, SHIFT_PX)), mode="edge")
+    rows, columns = SHIFT_PX + int(down), SHIFT_PX + int(across)
+    moved = framed[:, rows : rows + height, columns : columns + width]
+    if generator.random() < 0.5:
+        moved = moved[:, :, ::-1]
+    return np.roll(moved, int(generator.integers(-1, 2)), axis=0) if generator.random() < 0.3 else moved

@@ -1,0 +1,93 @@
+"""Payload bytes to samples and pixels: on the path between the aligner's hop and the model's input.
+
+    Frame.payload -> [samples | picture]
+
+PyAV decodes; sizes are checked before it does. Knows nothing about hops, faces or models.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import av
+import imagesize
+import numpy as np
+from av.error import FFmpegError
+
+from stream.errors import Reason, RecordError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stream.frame import Frame
+
+_DECODERS = {"image/jpeg": "mjpeg", "image/png": "png"}
+
+
+def samples(frame: Frame) -> NDArray[np.float32]:
+    """Mono samples in [-1, 1) of one L16 frame, shape [samples], at the frame's own rate.
+
+    RFC 2586: 16-bit signed, network byte order, channels interleaved; channels are averaged.
+    """
+    whole = np.frombuffer(frame.payload, dtype=">i2").astype(np.float32)
+    mono = whole.reshape(-1, frame.channels).mean(axis=1) if frame.channels > 1 else whole
+    return np.asarray(mono * (1 / 32768), dtype=np.float32)
+
+
+def picture(frame: Frame, max_pixels: int) -> av.VideoFrame:
+    """Decode one JPEG or PNG.
+
+    Raises
+    ------
+    RecordError
+        `too_many_pixels` from the header alone, before anything is decoded; `bad_media` when there
+        is no such header or the decoder finds no whole picture behind it.
+    """
+    _check_size(frame.payload, max_pixels)
+    decoder = av.CodecContext.create(_DECODERS[frame.content_type], "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(max_pixels), "err_detect": "explode"}
+    try:
+        pictures = decoder.decode(av.Packet(frame.payload)) or decoder.decode(None)
+    except FFmpegError as error:
+        message = f"The {frame.content_type} does not decode ({error.strerror}); send whole pictures, one a record."
+        raise RecordError(Reason.BAD_MEDIA, message) from error
+    if not pictures:
+        message = f"The {frame.content_type} of {len(frame.payload)} bytes holds no picture; send one a record."
+        raise RecordError(Reason.BAD_MEDIA, message)
+    found = pictures[0]
+    if not isinstance(found, av.VideoFrame):
+        message = f"A {frame.content_type} decoded to {type(found).__name__}; send pictures on the video topic."
+        raise RecordError(Reason.BAD_MEDIA, message)
+    return found
+
+
+def _check_size(payload: bytes, max_pixels: int) -> None:
+    try:
+        width_px, height_px = imagesize.get(BytesIO(payload))
+    except (ValueError, IndexError, OverflowError, KeyError) as error:
+        message = f"The picture's header cannot be read ({error}); send JPEG or PNG."
+        raise RecordError(Reason.BAD_MEDIA, message) from error
+    if width_px <= 0 or height_px <= 0:
+        raise RecordError(Reason.BAD_MEDIA, "The picture has no size in its header; send JPEG or PNG.")
+    if width_px * height_px > max_pixels:
+        message = f"The picture has {width_px}x{height_px} pixels, at most {max_pixels} are taken; send it smaller."
+        raise RecordError(Reason.TOO_MANY_PIXELS, message)
+
+
+def luma(image: av.VideoFrame) -> NDArray[np.uint8]:
+    """Brightness of a picture, full range, shape [height, width].
+
+    The Y plane of a JPEG as it is, without a copy where the format allows.
+    """
+    if image.format.name in ("yuvj420p", "yuvj422p", "yuvj444p", "gray"):
+        plane = image.planes[0]
+        rows = np.frombuffer(plane, dtype=np.uint8).reshape(plane.height, plane.line_size)
+        return rows[:, : image.width]
+    return np.asarray(image.to_ndarray(format="gray"), dtype=np.uint8)
+
+
+def rgb(image: av.VideoFrame, width_px: int, height_px: int) -> NDArray[np.uint8]:
+    """The picture scaled to a size, shape [height, width, 3]."""
+    return np.asarray(image.reformat(width=width_px, height=height_px, format="rgb24").to_ndarray(), dtype=np.uint8)

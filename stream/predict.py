@@ -1,0 +1,223 @@
+"""The Predictor: hops of all sessions to features, open segments to logits. Knows nothing about Kafka.
+
+    Hop -> HopInput          decoded and placed on the tick grid
+    Window -> Features       one block of ticks with its context, encoded
+    Features -> Fused        the open segment, projected, to logits
+
+One Predictor serves all lanes; requests of different sessions are batched, in shapes that were warmed beforehand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from models.bundle import load
+from stream import metrics
+from stream.batch import Batcher
+from stream.frame import Modality
+from stream.mouth import FaceFinder, Mouth
+from stream.provider import Models
+from stream.raster import MAX_TOKENS, MODALITIES, HopInput, Raster
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.bundle import Bundle
+    from stream.config import Settings
+    from stream.hop import Hop
+
+INPUTS = {Modality.TEXT: "tokens", Modality.AUDIO: "samples", Modality.VIDEO: "crops"}
+FINE_TICKS, COARSE_TICKS, FINE_UP_TO_TICKS = 8, 32, 96  # segment lengths are padded to multiples of these
+
+
+@dataclass(slots=True)
+class Window:
+    """Raw input of one block of ticks with the encoders' context around it."""
+
+    samples: NDArray[np.float32]  # [(left + block + right) * samples a tick]
+    crops: NDArray[np.uint8]  # [left + block + right, height, width]
+    tokens: NDArray[np.int64]  # [block, MAX_TOKENS]
+    mask: NDArray[np.float32]  # [block, 3]
+
+
+@dataclass(slots=True)
+class Features:
+    """Encoded ticks; zero where a modality is absent from the whole block."""
+
+    parts: dict[Modality, NDArray[np.float32]]  # each [ticks, features]
+    mask: NDArray[np.float32]  # [ticks, 3]
+
+    @classmethod
+    def joined(cls, blocks: Sequence[Self]) -> Self:
+        """Blocks one after another."""
+        parts = {m: np.concatenate([block.parts[m] for block in blocks]) for m in MODALITIES}
+        return cls(parts, np.concatenate([block.mask for block in blocks]))
+
+    def ticks(self, first: int, last: int) -> Self:
+        """The ticks `[first, last)`."""
+        return type(self)({m: part[first:last] for m, part in self.parts.items()}, self.mask[first:last])
+
+    def __len__(self) -> int:
+        """How many ticks."""
+        return len(self.mask)
+
+
+@dataclass(slots=True)
+class Fused:
+    """What the fusion says of one open segment."""
+
+    logits: NDArray[np.float32]  # [ticks, classes]
+    shares: dict[Modality, float]  # of the projected features' energy, sum 1 unless nothing is there
+
+
+class Predictor:
+    """Decodes, encodes and fuses for all lanes.
+
+    Parameters
+    ----------
+    threads : int or None
+        Worker threads; None for one a usable core.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        models: Models,
+        *,
+        threads: int | None = None,
+        max_batch: int = 8,
+        max_batch_delay_seconds: float = 0.0,
+        max_pixels: int = 4_000_000,
+    ) -> None:
+        manifest = bundle.manifest
+        self.bundle = bundle
+        self.provider = models.provider
+        self.fell_back = models.fell_back
+        self.max_batch = max_batch
+        self._models = models
+        self._dims = {m: manifest.encoders[m].features for m in MODALITIES}
+        mouth = Mouth(FaceFinder(manifest.finder.digest), manifest.crop_height_px, manifest.crop_width_px)
+        self.raster = Raster(bundle.tick_ns, manifest.rate_hz, manifest.vocabulary, mouth, max_pixels)
+        workers = threads or len(os.sched_getaffinity(0))
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="predict")
+        self._encoding = Batcher(self._encode, self._executor, workers, max_batch, max_batch_delay_seconds)
+        self._fusing = Batcher(self._fuse, self._executor, workers, max_batch, max_batch_delay_seconds)
+
+    @classmethod
+    def load(cls, settings: Settings) -> Self:
+        """Verify the bundle, prove it on the provider, run every shape once; takes some seconds, blocks.
+
+        Raises
+        ------
+        BundleError, ProviderError
+            As `models.bundle.load` and `stream.provider.Models` say.
+        """
+        bundle = load(settings.bundle)
+        predictor = cls(
+            bundle,
+            Models(bundle, settings.provider),
+            threads=settings.threads,
+            max_batch=settings.max_batch,
+            max_batch_delay_seconds=settings.max_batch_delay_ms / 1000,
+            max_pixels=settings.max_pixels,
+        )
+        predictor.warm(round(settings.max_segment_ms * 1e6) // bundle.tick_ns)
+        predictor.report()
+        return predictor
+
+    def report(self) -> None:
+        """Say in the metrics what runs and where."""
+        manifest = self.bundle.manifest
+        metrics.PROVIDER_INFO.labels(self.provider).set(1)
+        metrics.BUNDLE_INFO.labels(manifest.name, manifest.version, self.bundle.digest).set(1)
+        metrics.SVD_RANK.set(manifest.svd_rank)
+        metrics.SVD_EXPLAINED_ENERGY_RATIO.set(manifest.svd_explained_energy_ratio)
+
+    def warm(self, segment_ticks: int) -> None:
+        """Run every batch size of the encoders and every shape of the fusion once."""
+        hop_ticks = self.bundle.manifest.hop_ticks
+        longest = padded_ticks(segment_ticks + 2 * hop_ticks)
+        lengths = sorted({padded_ticks(ticks) for ticks in range(1, longest + 1)})
+        for batch in range(1, self.max_batch + 1):
+            features = self._encode([self._blank_window()] * batch)
+            for ticks in lengths:
+                rows = Features.joined([features[0]] * -(-ticks // hop_ticks)).ticks(0, ticks)
+                self._fuse([rows] * batch)
+
+    def close(self) -> None:
+        """Let the worker threads go."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    async def prepare(self, hop: Hop) -> HopInput:
+        """Decode a hop's media in a worker thread and place it on the tick grid."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self.raster.hop, hop.frames, hop.start_ns, hop.end_ns)
+
+    async def encode(self, window: Window) -> Features:
+        """Features of one block of ticks."""
+        features, _ = await self._encoding.submit(window)
+        return features
+
+    async def fuse(self, features: Features) -> tuple[Fused, int]:
+        """Logits of an open segment, and how many segments shared the batch."""
+        return await self._fusing.submit(features)
+
+    def _blank_window(self) -> Window:
+        manifest = self.bundle.manifest
+        ticks = self.bundle.left_ticks + manifest.hop_ticks + self.bundle.right_ticks
+        return Window(
+            np.zeros(ticks * self.raster.tick_samples, dtype=np.float32),
+            np.zeros((ticks, manifest.crop_height_px, manifest.crop_width_px), dtype=np.uint8),
+            np.zeros((manifest.hop_ticks, MAX_TOKENS), dtype=np.int64),
+            np.ones((manifest.hop_ticks, len(MODALITIES)), dtype=np.float32),
+        )
+
+    def _encode(self, windows: Sequence[Window]) -> list[Features]:
+        """A modality that a block has nothing of is not computed: its features are masked out anyway."""
+        ticks = len(windows[0].mask)
+        parts = {m: np.zeros((len(windows), ticks, size), dtype=np.float32) for m, size in self._dims.items()}
+        for place, modality in enumerate(MODALITIES):
+            rows = [row for row, window in enumerate(windows) if window.mask[:, place].any()]
+            if rows:
+                started = time.perf_counter()
+                name = INPUTS[modality]
+                stacked = np.stack([getattr(windows[row], name) for row in rows])
+                parts[modality][rows] = self._models.run(modality, {name: stacked})["features"]
+                metrics.ENCODE_SECONDS.labels(modality).observe(time.perf_counter() - started)
+        return [Features({m: parts[m][row] for m in MODALITIES}, window.mask) for row, window in enumerate(windows)]
+
+    def _fuse(self, segments: Sequence[Features]) -> list[Fused]:
+        started = time.perf_counter()
+        longest = padded_ticks(max(len(segment) for segment in segments))
+        inputs = {str(m): _padded([segment.parts[m] for segment in segments], longest) for m in MODALITIES}
+        inputs["mask"] = _padded([segment.mask for segment in segments], longest)
+        inputs["lengths"] = np.array([len(segment) for segment in segments], dtype=np.int64)
+        outputs = self._models.run("fusion", inputs)
+        metrics.FUSE_SECONDS.observe(time.perf_counter() - started)
+        return [
+            Fused(outputs["logits"][row, : len(segment)], dict(zip(MODALITIES, map(float, shares), strict=True)))
+            for row, (segment, shares) in enumerate(zip(segments, outputs["shares"], strict=True))
+        ]
+
+
+def padded_ticks(ticks: int) -> int:
+    """The bucket of a segment length."""
+    step = FINE_TICKS if ticks <= FINE_UP_TO_TICKS else COARSE_TICKS
+    return max(step, -(-ticks // step) * step)
+
+
+def _padded(rows: Sequence[NDArray[np.float32]], ticks: int) -> NDArray[np.float32]:
+    """Rows [ticks of each, columns] as one [rows, ticks, columns], zeros after each row's end."""
+    padded = np.zeros((len(rows), ticks, rows[0].shape[1]), dtype=np.float32)
+    for place, row in enumerate(rows):
+        padded[place, : len(row)] = row
+    return padded

@@ -1,0 +1,228 @@
+"""The open segment of one session: hops in, revisable captions out. Knows no Kafka.
+
+    Hop -> Features -> logits -> words -> [Caption]
+
+A segment begins at the frontier and is looked at whole after every hop, as far as the encoders' right context is
+settled. It ends when `endpoint` of non-speech trails its words, when it is too long, or with its session; the very
+logits that show the end are the final's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stream.blocks import Blocks
+from stream.decode import Spoken, spoken
+from stream.frame import Frame, Modality
+from stream.hop import Hop, Status
+from stream.raster import MODALITIES, HopInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream.errors import RecordError
+    from stream.predict import Fused, Predictor
+
+SURE = 0.6  # mean probability from which the newest word of an interim is shown
+EDGE_TICKS = 2  # a word that ends at least this long before what is in view counts as said to its end
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a caption."""
+
+    word: str
+    start_ns: int
+    end_ns: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What is known of `[start_ns, end_ns)`; a revision replaces the one before, a final is never changed."""
+
+    start_ns: int
+    end_ns: int
+    revision: int
+    is_final: bool
+    stability: float  # 0 to 1: how much of the text is expected to stay
+    words: tuple[Word, ...]
+    confidence: float  # mean of the words'
+    weights: dict[Modality, float]  # shares of the projected features' energy, sum 1
+    counts: dict[Modality, Counter[Status]]  # of the hops that the segment touches
+    frames: dict[Modality, int]  # that begin within the segment
+    captured_ns: int  # capture time of the newest tick used
+    inferred_ns: int
+    batch: int
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        return " ".join(word.word for word in self.words)
+
+
+@dataclass(slots=True)
+class _Note:
+    """What a hop brought, kept while a segment may touch it."""
+
+    end_ns: int
+    statuses: dict[Modality, Status]
+    begins_ns: dict[Modality, list[int]] = field(default_factory=dict)
+
+
+class OpenSegment:
+    """One session's segments, one after another.
+
+    Parameters
+    ----------
+    frontier_ns : int
+        Nothing before it is computed again; rounded down to a tick.
+    revision : int
+        Of the open segment so far.
+
+    Attributes
+    ----------
+    frontier_ns : int
+        The end of the last final, or of the silence after it.
+    corrupt : list
+        Frames that did not decode, each with why; whoever reads it empties it.
+    """
+
+    def __init__(
+        self, predictor: Predictor, frontier_ns: int, endpoint_ns: int, max_segment_ns: int, revision: int = 0
+    ) -> None:
+        bundle = predictor.bundle
+        self._predictor = predictor
+        self._tick_ns = bundle.tick_ns
+        self._endpoint = max(1, endpoint_ns // bundle.tick_ns)
+        self._longest = max(self._endpoint + 1, max_segment_ns // bundle.tick_ns)
+        self._blocks = Blocks(predictor)
+        self._notes: dict[int, _Note] = {}
+        self._revision = revision
+        self._shown: tuple[str, ...] = ()
+        self.frontier_ns = frontier_ns // bundle.tick_ns * bundle.tick_ns
+        self.context_ns = bundle.left_ticks * bundle.tick_ns
+        self.corrupt: list[tuple[Frame, RecordError]] = []
+
+    async def hop(self, hop: Hop) -> list[Caption]:
+        """Take a hop, first or revised, and look at the segment anew."""
+        captions: list[Caption] = []
+        if self._blocks.skips_to(hop.start_ns):  # the session slept and nobody closed the segment
+            captions += await self.close()
+        if not self._blocks and hop.start_ns > self.frontier_ns:
+            self._move_frontier(hop.start_ns)
+        placed = await self._predictor.prepare(hop)
+        self.corrupt += placed.corrupt
+        self._notes[hop.start_ns] = _note(hop, placed)
+        self._blocks.put(hop.start_ns, placed)
+        await self._blocks.encode(self.frontier_ns)
+        return captions + await self._look(self._blocks.settled_ns)
+
+    async def close(self) -> list[Caption]:
+        """Nothing more comes for now: finalise what is open, with nothing to the right of it."""
+        end_ns = self._blocks.end_ns
+        await self._blocks.encode(self.frontier_ns, nothing_follows=True)
+        captions = await self._look(end_ns, closing=True)
+        self._blocks.forget_features()
+        self._move_frontier(end_ns)
+        return captions
+
+    async def _look(self, view_ns: int, *, closing: bool = False) -> list[Caption]:
+        """Finals as long as the segment in view holds an end, then an interim if it reads otherwise than before."""
+        captions: list[Caption] = []
+        while view_ns > self.frontier_ns:
+            fused, words, batch = await self._fused(view_ns)
+            ticks = len(fused.logits)
+            end = self._end(words, ticks, closing=closing)
+            if end is None:
+                if not words and ticks >= self._endpoint:
+                    self._move_frontier(view_ns - self._endpoint // 2 * self._tick_ns)
+                return captions + self._interim(fused, words, view_ns, batch)
+            end_ns = self.frontier_ns + end * self._tick_ns
+            if end < ticks:
+                fused, words, batch = await self._fused(end_ns)
+            if words:
+                captions.append(self._caption(fused, words, end_ns, batch, is_final=True))
+            self._move_frontier(end_ns)
+        return captions
+
+    async def _fused(self, end_ns: int) -> tuple[Fused, list[Spoken], int]:
+        features = self._blocks.features(self.frontier_ns, end_ns)
+        fused, batch = await self._predictor.fuse(features)
+        return fused, spoken(fused.logits, self._predictor.bundle.manifest.vocabulary), batch
+
+    def _end(self, words: Sequence[Spoken], ticks: int, *, closing: bool) -> int | None:
+        """The tick at which the segment is over, None if it goes on."""
+        followers = [word.first for word in words[1:]] + [ticks]
+        for word, follower in zip(words, followers, strict=True):
+            if follower - word.last >= self._endpoint:
+                return ticks if follower == ticks else word.last + self._endpoint
+        if closing:
+            return ticks
+        if ticks >= self._longest:
+            unfinished = len(words) > 1 and words[-1].last >= ticks - EDGE_TICKS
+            return words[-1].first if unfinished else ticks
+        return None
+
+    def _interim(self, fused: Fused, words: Sequence[Spoken], view_ns: int, batch: int) -> list[Caption]:
+        """The words that are expected to stay, unless they read as before."""
+        ticks = len(fused.logits)
+        kept = list(words)
+        while kept and kept[-1].last > ticks - EDGE_TICKS and kept[-1].confidence < SURE:
+            kept.pop()
+        text = tuple(word.word for word in kept)
+        if text == self._shown:
+            return []
+        self._shown = text
+        return [self._caption(fused, kept, view_ns, batch, is_final=False)]
+
+    def _caption(self, fused: Fused, words: Sequence[Spoken], end_ns: int, batch: int, *, is_final: bool) -> Caption:
+        self._revision += 1
+        confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+        notes = [note for start_ns, note in self._notes.items() if start_ns < end_ns and note.end_ns > self.frontier_ns]
+        return Caption(
+            start_ns=self.frontier_ns,
+            end_ns=end_ns,
+            revision=self._revision,
+            is_final=is_final,
+            stability=1.0 if is_final else confidence,
+            words=tuple(self._timed(word) for word in words),
+            confidence=confidence,
+            weights=fused.shares,
+            counts={m: Counter(note.statuses[m] for note in notes) for m in MODALITIES},
+            frames={
+                m: sum(self.frontier_ns <= begin < end_ns for note in notes for begin in note.begins_ns[m])
+                for m in MODALITIES
+            },
+            captured_ns=end_ns - self._tick_ns,
+            inferred_ns=time.time_ns(),
+            batch=batch,
+        )
+
+    def _timed(self, word: Spoken) -> Word:
+        first, last = (self.frontier_ns + tick * self._tick_ns for tick in (word.first, word.last))
+        return Word(word.word, first, last, word.confidence)
+
+    def _move_frontier(self, frontier_ns: int) -> None:
+        """A new segment begins; what no later tick needs is forgotten."""
+        self.frontier_ns = max(frontier_ns, self.frontier_ns)
+        self._revision, self._shown = 0, ()
+        self._blocks.forget_before(self.frontier_ns)
+        self._notes = {start: note for start, note in self._notes.items() if note.end_ns > self.frontier_ns}
+
+
+def _note(hop: Hop, placed: HopInput) -> _Note:
+    """A hop's statuses with what decoding found out, and where its own frames begin."""
+    statuses = dict(hop.statuses)
+    video = hop.frames.get(Modality.VIDEO, [])
+    if video and not placed.mask[:, MODALITIES.index(Modality.VIDEO)].any():
+        all_corrupt = len(placed.corrupt) >= len(video)
+        statuses[Modality.VIDEO] = Status.CORRUPT if all_corrupt else Status.UNUSABLE
+    begins_ns = {
+        m: [frame.time_ns for frame in hop.frames.get(m, ()) if hop.start_ns <= frame.time_ns < hop.end_ns]
+        for m in MODALITIES
+    }
+    return _Note(hop.end_ns, statuses, begins_ns)
