@@ -57,7 +57,8 @@ def demo(
     """
     from stream.demo import demo as run
 
-    asyncio.run(run(Settings.load(config), clips or [], keep=keep))
+    settings = Settings.load(config)
+    asyncio.run(run(settings, clips or [], _hop_ns(settings), keep=keep, config=config))
 
 
 @app.command()
@@ -241,10 +242,9 @@ def _time_ns(text: str) -> int:
 
 
 def _hop_ns(settings: Settings) -> int:
-    from models.preprocess import HOP_TICKS, TICK_MS
-    from stream.times import NS_PER_MS
+    from models.bundle import load
 
-    return HOP_TICKS * TICK_MS * NS_PER_MS
+    return load(settings.bundle).hop_ns
 
 
 if __name__ == "__main__":

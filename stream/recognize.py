@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from stream.assembly import lane_maker, load_predictor
+from stream.assembly import lane_maker
 from stream.config import Settings
 from stream.deadletter import DeadLetter
 from stream.frame import Modality
 from stream.lane import Lane, Result
+from stream.predict import Predictor
 from stream.progress import Progress
 from stream.publish import Prediction, SessionRecord
 from stream.replay import Clock, Source, on_hop, pieces, records
@@ -33,11 +34,11 @@ async def recognize(
     BundleError
         If the bundle is not what its manifest says.
     """
-    predictor = load_predictor(settings)
+    predictor = Predictor.load(settings)
     make_lane = lane_maker(settings, predictor)
     before_ns = 0
     for source in played:
-        now_ns = on_hop(time.time_ns() - source.length_ns, predictor.hop_ns)
+        now_ns = on_hop(time.time_ns() - source.length_ns, predictor.bundle.hop_ns)
         await _run(make_lane(0, Progress()), source, scene, Clock(now_ns, now_ns), show, partial(_add, done, before_ns))
         before_ns += source.length_ns
 

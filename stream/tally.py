@@ -1,0 +1,83 @@
+"""What came of each session: the figures under the demo's captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+
+from rich.table import Table
+
+from stream.publish import Prediction
+from stream.view import latency_ms
+
+
+@dataclass(slots=True)
+class Tally:
+    """One session's results, counted as they come."""
+
+    session: str
+    finals: list[Prediction] = field(default_factory=list)
+    revisions: int = 0
+    latencies_ms: list[float] = field(default_factory=list)
+    words_changed: int = 0
+    _shown: list[str] = field(default_factory=list)  # the open segment's words as last seen
+
+    def add(self, prediction: Prediction) -> None:
+        """Count one result that is news."""
+        words = [word.word for word in prediction.words]
+        self.words_changed += sum(1 for before, now in zip(self._shown, words, strict=False) if before != now)
+        self.words_changed += max(0, len(self._shown) - len(words))
+        if prediction.is_final:
+            self.finals.append(prediction)
+            self._shown = []
+        else:
+            self.revisions += 1
+            self.latencies_ms.append(latency_ms(prediction))
+            self._shown = words
+
+    @property
+    def text(self) -> str:
+        """All that was said in it."""
+        return " ".join(final.text for final in self.finals)
+
+    def weights(self) -> dict[str, float]:
+        """What each modality gave, as the mean over the finals."""
+        shares: dict[str, float] = {}
+        for final in self.finals:
+            for modality, result in final.modalities.items():
+                shares[modality] = shares.get(modality, 0.0) + result.weight / len(self.finals)
+        return shares
+
+
+def summary(tallies: Iterable[Tally]) -> Table:
+    """One row a session."""
+    table = Table(title="What came of it", title_justify="left")
+    table.add_column("session", style="cyan")
+    for title in (
+        "finals",
+        "words",
+        "revisions",
+        "words changed",
+        "caption after",
+        "final after last word",
+        "what gave it",
+    ):
+        table.add_column(title, justify="right")
+    for tally in tallies:
+        weights = " · ".join(f"{modality} {share:.0%}" for modality, share in tally.weights().items() if share)
+        table.add_row(
+            tally.session,
+            str(len(tally.finals)),
+            str(sum(len(final.words) for final in tally.finals)),
+            str(tally.revisions),
+            str(tally.words_changed),
+            _ms(tally.latencies_ms),
+            _ms([final.times.published_ms - final.words[-1].end_ms for final in tally.finals if final.words]),
+            weights,
+        )
+    return table
+
+
+def _ms(values: list[float]) -> str:
+    return f"{median(values):.0f} ms" if values else "-"
