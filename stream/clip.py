@@ -1,4 +1,4 @@
-"""A media file -> what a microphone and a camera would have given: samples, pictures, cues.
+"""A media file -> what a microphone and a camera would have given: samples and pictures.
 
 Stands before the path: `replay` and `recognize` cut records from it, training reads its data through it, so that all
 three hear and see the same bytes. PyAV does all decoding, resampling and encoding. Knows no records and no Kafka.
@@ -49,18 +49,9 @@ class Picture:
     jpeg: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """A line of text that is on screen during `[time_ns, end_ns)`."""
-
-    time_ns: int
-    end_ns: int
-    text: str
-
-
 def samples(path: Path) -> NDArray[np.int16]:
     """All sound of a file as mono at 16 kHz, sample 0 at the clip's time 0; empty where there is none."""
-    with _open(path) as container:
+    with opened(path) as container:
         if not container.streams.audio:
             return np.zeros(0, np.int16)
         stream = container.streams.audio[0]
@@ -70,7 +61,7 @@ def samples(path: Path) -> NDArray[np.int16]:
 
 def pictures(path: Path) -> Iterator[Picture]:
     """All pictures of a file in order, made one by one, at the file's own frame rate up to 25 a second."""
-    with _open(path) as container:
+    with opened(path) as container:
         stream = _camera(container)
         if stream is None:
             return
@@ -98,36 +89,21 @@ def span_ns(path: Path) -> int:
     ConfigError
         If the file has neither.
     """
-    with _open(path) as container:
+    with opened(path) as container:
         streams = [*container.streams.audio[:1], *filter(None, [_camera(container)])]
         if not streams:
             raise ConfigError(f"Clip '{path}' has neither sound nor pictures: give a media file.")
         ends = [
-            _ns(packet.pts + (packet.duration or 0), packet.time_base)
+            to_ns(packet.pts + (packet.duration or 0), packet.time_base)
             for packet in container.demux(*streams)
             if packet.pts is not None
         ]
         return max(0, max(ends, default=0) - _origin_ns(container))
 
 
-def cues(path: Path) -> list[Cue]:
-    """The lines of a WebVTT or SRT file, in order."""
-    with _open(path) as container:
-        if not container.streams.subtitles:
-            raise ConfigError(f"'{path}' holds no subtitles: give a WebVTT or SRT file.")
-        stream = container.streams.subtitles[0]
-        found = []
-        for packet in container.demux(stream):
-            if packet.pts is None or packet.size == 0:
-                continue
-            start_ns = _ns(packet.pts, packet.time_base)
-            text = " ".join(bytes(packet).decode("utf-8", "replace").split())
-            found.append(Cue(start_ns, start_ns + _ns(packet.duration or 0, packet.time_base), text))
-    return sorted((cue for cue in found if cue.text), key=lambda cue: cue.time_ns)
-
-
 @contextmanager
-def _open(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path) -> Iterator[InputContainer]:
+    """A media file's container; what goes wrong while it is read says so in one line."""
     if not path.is_file():
         raise ConfigError(f"Clip '{path}' is not there: give the path of a media file.")
     try:
@@ -142,7 +118,8 @@ def _origin_ns(container: InputContainer) -> int:
     return max(0, (container.start_time or 0) * (NS_PER_SECOND // av.time_base))
 
 
-def _ns(pts: int, time_base: Fraction | None) -> int:
+def to_ns(pts: int, time_base: Fraction | None) -> int:
+    """Nanoseconds of a time stamp."""
     return round(pts * (time_base or Fraction(1, av.time_base)) * NS_PER_SECOND)
 
 
@@ -185,7 +162,7 @@ def _sampled(container: InputContainer, stream: VideoStream) -> Iterator[tuple[i
     for frame in container.decode(stream):
         if frame.pts is None:
             continue
-        time_ns = _ns(frame.pts, frame.time_base) - origin_ns
+        time_ns = to_ns(frame.pts, frame.time_base) - origin_ns
         first_ns = time_ns if first_ns is None else first_ns
         slot = (time_ns - first_ns + SLOT_NS // 4) // SLOT_NS
         if time_ns >= 0 and slot > taken:

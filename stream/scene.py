@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stream import clip
 from stream.content import TEXT, audio_l16
+from stream.cues import cues
 from stream.frame import End, Frame, Modality
 from stream.noise import Noise, mixed, noise_for, random_for, spoken_span
 from stream.times import NS_PER_MS, NS_PER_SECOND
@@ -163,7 +164,7 @@ def _cues(laid: Sequence[Take], scene: Scene) -> Iterator[Frame]:
     if scene.text is None:
         return
     end_ns = laid[-1].end_ns
-    lines = [cue for cue in clip.cues(scene.text) if cue.time_ns < end_ns]
+    lines = [cue for cue in cues(scene.text) if cue.time_ns < end_ns]
     limits_ns = [*(cue.time_ns for cue in lines[1:]), end_ns]
     for cue, limit_ns in zip(lines, limits_ns, strict=bool(lines)):
         until_ns = min(cue.end_ns, limit_ns)
