@@ -9,9 +9,15 @@ nor what is inside a frame. One aligner serves one lane.
 from __future__ import annotations
 
 from collections import Counter
+from heapq import heappop, heappush
 
 from stream.frame import Bound, End, Frame, Modality
-from stream.hop import Checkpoint, Event, Outcome, Timing
+from stream.hop import Checkpoint, EndReason, Event, Outcome, Tally, Timing
+from stream.room import Room
+from stream.session import Session
+from stream.timeline import FOREVER_NS
+
+_NOBODY: frozenset[Modality] = frozenset()
 
 
 class Aligner:
@@ -22,62 +28,182 @@ class Aligner:
     """
 
     def __init__(self, timing: Timing, session_buffer_bytes: int, lane_buffer_bytes: int) -> None:
-        raise NotImplementedError
+        self._timing = timing
+        self._tally = Tally()
+        self._sessions: dict[str, Session] = {}
+        self._room = Room(session_buffer_bytes, lane_buffer_bytes, self._sessions, self._tally)
+        self._past: dict[str, dict[Modality, int]] = {}  # cuts of sessions that had ended before this owner came
+        self._stirred: dict[str, Session] = {}  # something came for them since the last poll
+        self._held_up: dict[str, Session] = {}  # put off because a partition is behind
+        self._wakes: list[tuple[int, str]] = []  # a heap; an entry counts while it is its session's
+        self._events: list[Event] = []  # due before the next poll
+        self._behind = _NOBODY
 
     @property
     def buffered_bytes(self) -> int:
         """Bytes of the frames held, with their overhead."""
-        raise NotImplementedError
+        return self._room.bytes
+
+    @property
+    def open_frames(self) -> int:
+        """Frames that have no outcome yet."""
+        sessions = self._sessions.values()
+        return sum(session.open_frames for session in sessions)
 
     @property
     def sessions(self) -> frozenset[str]:
         """Names of the sessions that have begun and not ended."""
-        raise NotImplementedError
+        return frozenset(self._sessions)
 
     def add(self, item: Frame | Bound | End, now_ns: int, *, history: bool = False) -> Outcome | None:
-        """Take one record that arrives at `now_ns`; the outcome, when it is known at once.
+        """Take one record that arrives at `now_ns`; the outcome of a frame that no later hop waits for.
 
         Every outcome, also those returned here, is counted once in `drain_outcomes`. `history` says that the record
         lay in the topic when the lane was taken over, so that a full buffer sheds nothing.
         """
-        raise NotImplementedError
+        if self._past and self._is_past(item):
+            return self._tally.count(item, Outcome.REPLAYED) if isinstance(item, Frame) else None
+        session = self._sessions.get(item.session)
+        if session is None:
+            if not isinstance(item, Frame):
+                return None
+            session = self._sessions[item.session] = Session(item.session, self._timing, self._tally)
+        wake_ns = session.wake_ns
+        self._stirred[item.session] = session
+        outcome = None
+        if isinstance(item, Frame):
+            outcome = self._take(session, item, now_ns, history)
+        elif isinstance(item, Bound):
+            session.take_bound(item, now_ns)
+        else:
+            session.take_end(item, now_ns)
+        if session.strays.agree():
+            self._restart(session, now_ns, history)
+        elif session.wake_ns < wake_ns:
+            heappush(self._wakes, (session.wake_ns, session.name))
+        return outcome
 
-    def poll(self, now_ns: int, behind: frozenset[Modality] = frozenset()) -> list[Event]:
+    def poll(self, now_ns: int, behind: frozenset[Modality] = _NOBODY) -> list[Event]:
         """Everything that is due, in order within each session; `behind` names the partitions not caught up."""
-        raise NotImplementedError
+        if behind != self._behind:
+            self._behind = behind
+            self._stirred.update(self._held_up)
+        events, self._events = self._events, []
+        while self._wakes and self._wakes[0][0] <= now_ns:
+            wake_ns, name = heappop(self._wakes)
+            session = self._sessions.get(name)
+            if session is not None and session.wake_ns == wake_ns:
+                self._advance(session, wake_ns, events)
+        stirred, self._stirred = self._stirred, {}
+        for session in stirred.values():
+            if not session.over:
+                self._advance(session, now_ns, events)
+        return events
 
     def wake_ns(self) -> int | None:
         """When to poll next if no record comes, on the lane's clock."""
-        raise NotImplementedError
+        while self._wakes:
+            wake_ns, name = self._wakes[0]
+            session = self._sessions.get(name)
+            if session is not None and session.wake_ns == wake_ns:
+                return wake_ns
+            heappop(self._wakes)
+        return None
 
     def settle(self, session: str, frontier_ns: int, keep_from_ns: int) -> None:
-        """Move the frontier, and forget what ends before `keep_from_ns`."""
-        raise NotImplementedError
+        """Move the frontier, and forget what ends by `keep_from_ns`."""
+        settled = self._sessions.get(session)
+        if settled is not None:
+            before_bytes = settled.bytes
+            settled.settle(frontier_ns, keep_from_ns)
+            self._room.bytes -= before_bytes - settled.bytes
 
     def checkpoint(self, session: str) -> Checkpoint:
         """What a successor must know of this session, the cuts excepted."""
-        raise NotImplementedError
+        return self._sessions[session].checkpoint()
 
     def restore(self, session: str, checkpoint: Checkpoint) -> None:
         """Take over a session where its former owner's last final left it."""
-        raise NotImplementedError
+        if checkpoint.over:
+            self._past[session] = checkpoint.cuts
+            return
+        restored = self._sessions[session] = Session(session, self._timing, self._tally)
+        restored.restore(checkpoint)
+        self._room.bytes += restored.bytes
+        heappush(self._wakes, (restored.wake_ns, session))
 
     def ahead(self, behind: frozenset[Modality]) -> frozenset[Modality]:
         """Partitions to pause because buffers fill: never one that the oldest open hop waits for."""
-        raise NotImplementedError
+        return self._room.ahead(behind)
+
+    def first_offsets(self, session: str, from_ns: int) -> dict[Modality, int]:
+        """Per modality the lowest offset of a frame of one session that reaches beyond `from_ns`, held text included."""
+        known = self._sessions[session]
+        found = {modality: known.offsets(modality, from_ns) for modality in Modality}
+        return {modality: min(offsets) for modality, offsets in found.items() if offsets}
 
     def oldest_offsets(self) -> dict[Modality, int]:
         """Per modality the lowest offset of a frame still needed, held texts excepted; absent where there is none."""
-        raise NotImplementedError
+        oldest: dict[Modality, int] = {}
+        for session in self._sessions.values():
+            for modality, offset in session.oldest_offsets().items():
+                oldest[modality] = min(offset, oldest.get(modality, offset))
+        return oldest
 
     def drain_outcomes(self) -> Counter[tuple[Modality, Outcome]]:
         """Outcomes since the last call."""
-        raise NotImplementedError
+        outcomes, self._tally.outcomes = self._tally.outcomes, Counter()
+        return outcomes
 
     def drain_lost(self) -> Counter[Modality]:
         """Frames lost (gaps of ce_sequence) since the last call."""
-        raise NotImplementedError
+        lost, self._tally.lost = self._tally.lost, Counter()
+        return lost
 
     def drain_overflowed(self) -> list[Frame]:
-        """Frames to dead-letter as overflow since the last call, those refused by `add` included."""
-        raise NotImplementedError
+        """Frames to dead-letter as overflow since the last call."""
+        overflowed, self._tally.overflowed = self._tally.overflowed, []
+        return overflowed
+
+    def _is_past(self, item: Frame | Bound | End) -> bool:
+        cuts = self._past.get(item.session)
+        return cuts is not None and item.offset < cuts.get(item.modality, 0)
+
+    def _take(self, session: Session, frame: Frame, now_ns: int, history: bool) -> Outcome | None:  # noqa: FBT001
+        before_bytes = session.bytes
+        outcome = session.take(frame, now_ns)
+        self._room.bytes += session.bytes - before_bytes
+        if self._room.is_full(session):
+            for pressed in self._room.make(session, history):
+                pressed.wake_ns = min(pressed.wake_ns, now_ns)
+                self._stirred[pressed.name] = pressed
+                heappush(self._wakes, (pressed.wake_ns, pressed.name))
+        return outcome
+
+    def _restart(self, session: Session, now_ns: int, history: bool) -> None:  # noqa: FBT001
+        """A clock was set: the session ends, and what agreed on the new time begins it anew."""
+        items = session.strays.clear()
+        session.close(EndReason.CLOCK, now_ns, self._events)
+        self._forget(session)
+        for item in items:
+            self.add(item, now_ns, history=history)
+
+    def _advance(self, session: Session, at_ns: int, events: list[Event]) -> None:
+        before_bytes = session.bytes
+        events += session.advance(at_ns, self._behind)
+        self._room.bytes -= before_bytes - session.bytes
+        if session.over:
+            self._forget(session)
+            return
+        if session.wake_ns < FOREVER_NS:
+            heappush(self._wakes, (session.wake_ns, session.name))
+        if session.schedule.held_up:
+            self._held_up[session.name] = session
+        else:
+            self._held_up.pop(session.name, None)
+
+    def _forget(self, session: Session) -> None:
+        self._room.bytes -= session.bytes
+        del self._sessions[session.name]
+        self._stirred.pop(session.name, None)
+        self._held_up.pop(session.name, None)

@@ -9,10 +9,14 @@ monotonic clock set to the wall clock once).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stream.frame import Modality, Record
+from stream.times import NS_PER_MS, NS_PER_SECOND
+
+FRESH_NS = NS_PER_SECOND  # how long the answer to a fetch says that a partition is caught up
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,43 @@ class Arrival:
     now_ns: int
 
 
+@dataclass(slots=True)
+class _Partition:
+    """What was fetched of one partition and what was taken; there is nothing unread below `taken`."""
+
+    queue: deque[Record] = field(default_factory=deque)
+    queued_bytes: int = 0
+    taken: int = 0
+    position: int = 0  # of the next fetch
+    stable_offset: int = 0
+    answered_ns: int | None = None  # the machine's time of the last answer
+    held: bool = False
+
+    def is_caught_up(self, machine_ns: int) -> bool:
+        if self.answered_ns is None or self.held or self.taken < self.stable_offset or self.queue:
+            return False
+        return machine_ns <= self.answered_ns + FRESH_NS
+
+    def head_ns(self) -> int:
+        """When the record that is next was produced; there must be one."""
+        return self.queue[0].timestamp_ms * NS_PER_MS
+
+
 class LaneClock:
-    """The clock and the fetched, not yet taken, records of one lane's partitions."""
+    """The clock and the fetched, not yet taken, records of one lane's partitions.
+
+    Lane time is 0 until the first record is read in step, or all partitions are caught up with nothing read.
+    """
+
+    def __init__(self) -> None:
+        self._partitions = {modality: _Partition() for modality in Modality}
+        self._now_ns = 0
+        self._machine_ns = 0  # when lane time was last moved
 
     def seek(self, modality: Modality, offset: int, machine_ns: int) -> None:
         """Say that reading goes on from `offset`: what was queued is dropped, and the partition is behind."""
-        raise NotImplementedError
+        self._move(machine_ns)
+        self._partitions[modality] = _Partition(taken=offset, position=offset)
 
     def fetched(
         self, modality: Modality, records: Iterable[Record], position: int, stable_offset: int, machine_ns: int
@@ -39,28 +74,87 @@ class LaneClock:
         `position` is the offset that the next fetch will ask for, `stable_offset` the partition's last stable offset
         in this answer.
         """
-        raise NotImplementedError
+        self._move(machine_ns)
+        partition = self._partitions[modality]
+        for record in records:
+            partition.queue.append(record)
+            partition.queued_bytes += len(record.value or b"")
+        partition.position, partition.stable_offset = position, stable_offset
+        partition.answered_ns = machine_ns
+        if not partition.queue:
+            partition.taken = position
+        self._begin(machine_ns)
 
     def hold(self, modalities: frozenset[Modality]) -> None:
         """Say which partitions are paused (`Aligner.ahead`): nothing is taken from them, and they are behind."""
-        raise NotImplementedError
+        for modality, partition in self._partitions.items():
+            partition.held = modality in modalities
 
     def take(self, machine_ns: int) -> Arrival | None:
         """The record whose turn it is; None if there is none, or if one behind has nothing fetched and is waited for."""
-        raise NotImplementedError
+        self._move(machine_ns)
+        modality = self._next(machine_ns)
+        if modality is None:
+            return None
+        partition = self._partitions[modality]
+        if self._is_in_step(partition, machine_ns):
+            self._now_ns = max(self._now_ns, min(partition.head_ns(), machine_ns))
+        record = partition.queue.popleft()
+        partition.queued_bytes -= len(record.value or b"")
+        partition.taken = record.offset + 1 if partition.queue else partition.position
+        return Arrival(modality, record, self._now_ns)
 
     def now_ns(self, machine_ns: int) -> int:
         """Lane time; never backwards, never beyond the machine's."""
-        raise NotImplementedError
+        self._move(machine_ns)
+        return self._now_ns
 
     def behind(self, machine_ns: int) -> frozenset[Modality]:
         """Partitions that are not caught up."""
-        raise NotImplementedError
+        partitions = self._partitions.items()
+        return frozenset(modality for modality, partition in partitions if not partition.is_caught_up(machine_ns))
 
     def positions(self) -> dict[Modality, int]:
         """Per partition the offset of the next record to be taken: every record below has been taken."""
-        raise NotImplementedError
+        return {modality: partition.taken for modality, partition in self._partitions.items()}
 
     def queued(self, modality: Modality) -> int:
         """Bytes fetched and not yet taken."""
-        raise NotImplementedError
+        return self._partitions[modality].queued_bytes
+
+    def _next(self, machine_ns: int) -> Modality | None:
+        """The modality of the oldest record; of two as old text comes first, then audio."""
+        oldest: Modality | None = None
+        for modality, partition in self._partitions.items():
+            if partition.held:
+                continue
+            if not partition.queue:
+                if not partition.is_caught_up(machine_ns):
+                    return None
+            elif oldest is None or partition.head_ns() < self._partitions[oldest].head_ns():
+                oldest = modality
+        return oldest
+
+    def _is_in_step(self, partition: _Partition, machine_ns: int) -> bool:
+        """Whether no partition may still hold an older record than the one about to be taken from this one."""
+        head_ns = partition.head_ns()
+        for other in self._partitions.values():
+            if other is partition or other.is_caught_up(machine_ns):
+                continue
+            if not other.queue or other.head_ns() < head_ns:
+                return False
+        return True
+
+    def _move(self, machine_ns: int) -> None:
+        """Move with the machine for as long as all partitions were caught up; nothing has changed since the last move."""
+        if machine_ns <= self._machine_ns:
+            return
+        since_ns, self._machine_ns = self._machine_ns, machine_ns
+        if self._now_ns and all(partition.is_caught_up(since_ns) for partition in self._partitions.values()):
+            fresh_ns = min((partition.answered_ns or 0) + FRESH_NS for partition in self._partitions.values())
+            self._now_ns += max(0, min(machine_ns, fresh_ns) - since_ns)
+
+    def _begin(self, machine_ns: int) -> None:
+        """With nothing to read at first, it is what time the machine says."""
+        if not self._now_ns and not self.behind(machine_ns):
+            self._now_ns = max(machine_ns, self._machine_ns)

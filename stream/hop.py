@@ -7,6 +7,7 @@ Types only: how they come about is said in `align.py`.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -73,7 +74,9 @@ class Hop:
     session: str
     start_ns: int  # a multiple of the hop since the epoch
     end_ns: int
-    frames: dict[Modality, list[Frame]]  # in time order; text: the one that holds at the start, and those that begin inside
+    frames: dict[
+        Modality, list[Frame]
+    ]  # in time order; text: the one that holds at the start, and those that begin inside
     statuses: dict[Modality, Status]
     reason: HopReason
     revision: int  # 0 first; n > 0: emitted again because late frames touched it
@@ -81,7 +84,7 @@ class Hop:
     aligned_ns: int  # on the lane's clock: when it was emitted
     late: dict[Modality, int] = field(default_factory=dict)  # frames beginning in it that came after revision 0
     lost: dict[Modality, int] = field(default_factory=dict)  # gaps of ce_sequence before frames beginning in it
-    lags_ns: dict[Modality, int] = field(default_factory=dict)  # of those waited for: bound behind the foremost bound
+    lags_ns: dict[Modality, int] = field(default_factory=dict)  # of those waited for: the lane's clock less their bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,23 @@ class Checkpoint:
     start_ns: int
     frontier_ns: int
     keep_from_ns: int  # the frontier less the encoders' left context
+    newest_ns: int  # the newest end of a frame: the session's timeline
     cuts: dict[Modality, int] = field(default_factory=dict)  # read positions at the last final; the lane's to fill in
     held_text: Frame | None = None  # the newest text that begins no later than the frontier
     heard_ns: dict[Modality, int] = field(default_factory=dict)  # on the lane's clock: arrival of the last record
     ended: frozenset[Modality] = frozenset()
-    over: bool = False  # the whole session has ended: only its cuts still matter
+    over: bool = False  # the session has ended: a record below the cuts is replayed, another begins a new one
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of frames, counted until somebody fetches the counts."""
+
+    outcomes: Counter[tuple[Modality, Outcome]] = field(default_factory=Counter)
+    lost: Counter[Modality] = field(default_factory=Counter)  # gaps of ce_sequence
+    overflowed: list[Frame] = field(default_factory=list)  # to be dead letters
+
+    def count(self, frame: Frame, outcome: Outcome) -> Outcome:
+        """Count one frame's outcome, and give it back."""
+        self.outcomes[frame.modality, outcome] += 1
+        return outcome

@@ -1,0 +1,154 @@
+"""Schedule: which hop of a session is next, when it is due, and when the session sleeps and ends.
+
+    [Wait] -> due -> Hop
+
+Decides and never makes anything: `emit.py` makes the hops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stream.frame import Modality
+from stream.hop import EndReason, HopReason, Timing
+from stream.timeline import FOREVER_NS, NEVER_NS
+from stream.wait import Wait
+
+
+class Schedule:
+    """The hops of one session in order.
+
+    Attributes
+    ----------
+    asleep : bool
+        Whether nothing is waited for, and no hop that holds frames is left.
+    done_ns : int
+        End of the last hop that went out.
+    forced : bool
+        Whether the next hop is to go out now, as at its deadline.
+    held_up : bool
+        Whether something was put off because a partition is behind.
+    """
+
+    def __init__(self, wait: Wait, timing: Timing) -> None:
+        self.asleep = False
+        self.done_ns = NEVER_NS
+        self.forced = False
+        self.held_up = False
+        self._wait = wait
+        self._timing = timing
+        self._next_ns: int | None = None  # start of the next hop; None: it is the one that holds the next frame
+        self._first_ns = FOREVER_NS  # while there is no next hop: where the earliest frame lies that is in none
+
+    # What happened
+
+    def placed(self, start_ns: int, end_ns: int) -> None:
+        """A frame has come: if no hop was next, the one that holds it may be."""
+        self.asleep = False
+        if end_ns > self.done_ns:
+            self._first_ns = min(self._first_ns, max(start_ns, self.done_ns))
+
+    def emitted(self, end_ns: int) -> None:
+        """The next hop went out."""
+        self.done_ns = self._next_ns = end_ns
+        self._first_ns = FOREVER_NS
+        self.forced = False
+
+    def slept(self) -> None:
+        """The session has fallen asleep: what comes next may come much later."""
+        self.asleep, self._next_ns, self._first_ns = True, None, FOREVER_NS
+
+    # What is next
+
+    def next_ns(self) -> int | None:
+        """Start of the next hop, if it is known by now."""
+        if self._next_ns is not None:
+            return self._next_ns
+        return None if self._first_ns == FOREVER_NS else self._first_ns - self._first_ns % self._timing.hop_ns
+
+    def due(self, start_ns: int, at_ns: int, behind: frozenset[Modality]) -> HopReason | None:
+        """Why the hop is to go out at that moment; None: not yet."""
+        if self.forced:
+            return HopReason.DEADLINE
+        end_ns = start_ns + self._timing.hop_ns
+        reason = self._reason(start_ns, end_ns, at_ns)
+        if reason is None or not behind or not self._wait.unread(end_ns, behind):
+            return reason
+        if at_ns >= self._wait.held_up_until_ns(start_ns, end_ns):
+            return reason
+        self.held_up = True
+        return None
+
+    def sleeps(self, at_ns: int, behind: frozenset[Modality]) -> bool:
+        """Whether the session falls asleep at that moment."""
+        if self.asleep or self._wait.members(at_ns) or self._holds_frames():
+            return False
+        return self._is_read(self._wait.heard_ns, at_ns, behind)
+
+    def ends(self, at_ns: int, behind: frozenset[Modality]) -> EndReason | None:
+        """Why the session ends at that moment; None: it does not."""
+        if self._holds_frames():
+            return None
+        ended_ns = self._wait.ended_ns()
+        if at_ns >= ended_ns and self._is_read(self._wait.last_end_ns, at_ns, behind):
+            return EndReason.END
+        return EndReason.TIMEOUT if self.asleep and at_ns >= self._wait.timeout_ns() else None
+
+    def wake_ns(self, at_ns: int) -> int:
+        """The first moment after `at_ns` at which something may be due although nothing has come."""
+        return min((moment_ns for moment_ns in self._moments_ns() if moment_ns > at_ns), default=FOREVER_NS)
+
+    def ahead(self, behind: frozenset[Modality]) -> frozenset[Modality]:
+        """Who has settled the next hop, while it waits for somebody whose partition is behind."""
+        start_ns = self.next_ns()
+        if start_ns is None:
+            return frozenset()
+        end_ns = start_ns + self._timing.hop_ns
+        lines = self._wait.lines.values()
+        if not self._wait.unread(end_ns, behind):
+            return frozenset()
+        return frozenset(line.modality for line in lines if line.fresh_bytes and line.settled(end_ns))
+
+    def _reason(self, start_ns: int, end_ns: int, at_ns: int) -> HopReason | None:
+        wait = self._wait
+        members = wait.members(at_ns)
+        if members:
+            settled = all(line.settled(end_ns) for line in members)
+        elif wait.reach_ns <= start_ns:
+            return None
+        elif wait.over() and not wait.passed(end_ns):
+            return HopReason.END
+        else:
+            settled = wait.passed(end_ns)
+        if settled:
+            return HopReason.SETTLED
+        return HopReason.DEADLINE if at_ns >= wait.deadline_ns(end_ns) else None
+
+    def _holds_frames(self) -> bool:
+        """Whether a hop that holds frames is left."""
+        next_ns = self.next_ns()
+        return next_ns is not None and self._wait.reach_ns > next_ns
+
+    def _is_read(self, heard_ns: int, at_ns: int, behind: frozenset[Modality]) -> bool:
+        """Whether all that arrived no later than a record has been read: in step, time past it says so."""
+        if not behind or at_ns > heard_ns:
+            return True
+        self.held_up = True
+        return False
+
+    def _moments_ns(self) -> Iterator[int]:
+        wait = self._wait
+        yield from wait.changes_ns()
+        start_ns = self.next_ns()
+        if start_ns is not None:
+            end_ns = start_ns + self._timing.hop_ns
+            yield wait.deadline_ns(end_ns)
+            if self.held_up:
+                yield wait.held_up_until_ns(start_ns, end_ns)
+        if self.asleep:
+            yield wait.timeout_ns()
+        if (ended_ns := wait.ended_ns()) < FOREVER_NS:
+            yield ended_ns
+        if self.held_up:
+            yield wait.last_end_ns + 1
+            yield wait.heard_ns + 1

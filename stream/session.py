@@ -1,0 +1,243 @@
+"""Session: one live source, from its first frame to its end.
+
+    Frame -> [Session] -> Hop
+
+Places what comes, asks the schedule what is due, and has it made. Time is passed in.
+"""
+
+from __future__ import annotations
+
+from stream.emit import Emitter
+from stream.frame import Bound, End, Frame, Modality
+from stream.hop import Checkpoint, Ended, EndReason, Event, HopReason, Outcome, Slept, Started, Tally, Timing
+from stream.jump import Strays
+from stream.schedule import Schedule
+from stream.timeline import FOREVER_NS, NEVER_NS, Placed, Timeline
+from stream.wait import Wait
+
+_TEXT, _AUDIO, _VIDEO = Modality
+
+
+class Session:
+    """One session.
+
+    Attributes
+    ----------
+    wake_ns : int
+        When `advance` is to be called next if nothing comes.
+    most_bytes : int or None
+        Set when a buffer overflows in history: hops go out as at their deadline until no more is held.
+    over : bool
+        Whether it has ended.
+    """
+
+    def __init__(self, name: str, timing: Timing, tally: Tally) -> None:
+        self.name = name
+        self.wake_ns = FOREVER_NS
+        self.most_bytes: int | None = None
+        self.over = False
+        self.wait = Wait(timing)
+        self.schedule = Schedule(self.wait, timing)
+        self.strays = Strays(timing.max_jump_ns)
+        self._emitter = Emitter(name, self.wait, timing.hop_ns, tally)
+        self._timing = timing
+        self._tally = tally
+        self._started = False
+        self._start_ns = FOREVER_NS
+        self._frontier_ns = NEVER_NS
+        self._keep_from_ns = NEVER_NS
+        self._cuts: dict[Modality, int] = {}
+
+    @property
+    def bytes(self) -> int:
+        """Held, with their overhead."""
+        text, audio, video = self.wait.lines.values()
+        return text.bytes + audio.bytes + video.bytes
+
+    @property
+    def fresh_bytes(self) -> int:
+        """Of them those in no hop yet."""
+        text, audio, video = self.wait.lines.values()
+        return text.fresh_bytes + audio.fresh_bytes + video.fresh_bytes
+
+    @property
+    def open_frames(self) -> int:
+        """Frames that have no outcome yet."""
+        strays = sum(isinstance(stray, Frame) for stray in self.strays)
+        return strays + sum(line.fresh() for line in self.wait.lines.values())
+
+    # What comes in
+
+    def take(self, frame: Frame, now_ns: int) -> Outcome | None:
+        """Place a frame; its outcome if that is known by now. It may turn out a stray, which `strays` then holds."""
+        if self._is_stray(frame, now_ns):
+            return None
+        line = self.wait.lines[frame.modality]
+        self.wait.hear(line, now_ns)
+        position, end_ns = line.measure(frame)
+        replayed = frame.offset < self._cuts.get(frame.modality, frame.offset)
+        if line.is_duplicate(frame, position):
+            return self._tally.count(frame, Outcome.REPLAYED if replayed else Outcome.DUPLICATE)
+        settled, done_ns = end_ns <= self._frontier_ns, self.schedule.done_ns
+        late = frame.time_ns < done_ns and not replayed
+        outcome = Outcome.REPLAYED if replayed else Outcome.LATE
+        touches = frame.time_ns < done_ns and self._emitter.touch(frame.time_ns, min(end_ns, done_ns))
+        if (settled and end_ns <= self._keep_from_ns) or (end_ns <= done_ns and not touches):
+            return self._tally.count(frame, outcome)
+        placed = self._place(line, frame, position, now_ns)
+        placed.late = late
+        self.schedule.placed(frame.time_ns, end_ns)
+        self._wake_by(now_ns)
+        if not settled:
+            return None
+        line.mark(placed, outcome)  # it changes no final, but is context
+        return self._tally.count(frame, outcome)
+
+    def take_bound(self, bound: Bound, now_ns: int) -> None:
+        """Nothing earlier will come of this modality."""
+        if self._is_stray(bound, now_ns):
+            return
+        line = self.wait.lines[bound.modality]
+        self.wait.hear(line, now_ns)
+        line.move_bound(bound.time_ns, now_ns)
+        if self.schedule.asleep:
+            line.forget_crossings(bound.time_ns - self._timing.hop_ns)
+        self._wake_by(now_ns)
+
+    def take_end(self, end: End, now_ns: int) -> None:
+        """One modality is over, unless it speaks again."""
+        line = self.wait.lines[end.modality]
+        self.wait.hear(line, now_ns)
+        line.ended = True
+        self.wait.last_end_ns = max(self.wait.last_end_ns, now_ns)
+        self.wake_ns = min(self.wake_ns, now_ns)
+
+    # What goes out
+
+    def advance(self, at_ns: int, behind: frozenset[Modality]) -> list[Event]:
+        """Everything that is due at a moment."""
+        schedule = self.schedule
+        schedule.held_up = False
+        events: list[Event] = list(self._emitter.emit_again(at_ns))
+        self._force()
+        while (start_ns := schedule.next_ns()) is not None and (reason := schedule.due(start_ns, at_ns, behind)):
+            self._emit(start_ns, reason, at_ns, events)
+        if (ended := schedule.ends(at_ns, behind)) is not None:
+            self.close(ended, at_ns, events)
+        elif schedule.sleeps(at_ns, behind):
+            schedule.slept()
+            events.append(Slept(self.name, schedule.done_ns))
+        self.wake_ns = schedule.wake_ns(at_ns)
+        return events
+
+    def close(self, reason: EndReason, at_ns: int, events: list[Event]) -> None:
+        """End it now; hops that hold frames go out first."""
+        events += self._emitter.emit_again(at_ns)
+        while (start_ns := self.schedule.next_ns()) is not None and start_ns < self.wait.reach_ns:
+            self._emit(start_ns, HopReason.END, at_ns, events)
+        self._give_up(self.strays.clear())
+        self.over = True
+        if self._started:
+            events.append(Ended(self.name, reason, self._start_ns, self.wait.newest_end_ns))
+
+    # What is kept
+
+    def settle(self, frontier_ns: int, keep_from_ns: int) -> None:
+        """Nothing before the frontier is computed again; what ends by `keep_from_ns` is of no use."""
+        self._frontier_ns = max(self._frontier_ns, frontier_ns)
+        self._keep_from_ns = max(self._keep_from_ns, keep_from_ns)
+        self._emitter.forget(self._keep_from_ns)
+        for line in self.wait.lines.values():
+            line.forget(self._keep_from_ns)
+
+    def trim(self, most_bytes: int) -> None:
+        """Forget frames that are in hops already, oldest first: late frames cannot bring those hops again."""
+        while self.bytes > most_bytes and (end_ns := self._emitter.oldest_end_ns()) is not None:
+            self._emitter.forget(end_ns)
+            for line in self.wait.lines.values():
+                line.trim(end_ns)
+
+    def offsets(self, modality: Modality, from_ns: int) -> list[int]:
+        """Of the frames that reach beyond `from_ns`."""
+        return self.wait.lines[modality].offsets(from_ns)
+
+    def oldest_offsets(self) -> dict[Modality, int]:
+        """Per modality the lowest of a frame still needed; a successor is told the held text, so it need not be read."""
+        found = {modality: [line.lowest_offset(self._held_text())] for modality, line in self.wait.lines.items()}
+        for stray in self.strays:
+            found[stray.modality].append(stray.offset)
+        known = {modality: [offset for offset in offsets if offset is not None] for modality, offsets in found.items()}
+        return {modality: min(offsets) for modality, offsets in known.items() if offsets}
+
+    def oldest_ns(self) -> int:
+        """Arrival of the oldest frame that is in no hop yet."""
+        oldest = [line.oldest_from(self.schedule.done_ns) for line in self.wait.lines.values()]
+        return min((placed.arrived_ns for placed in oldest if placed is not None), default=FOREVER_NS)
+
+    def checkpoint(self) -> Checkpoint:
+        """What a successor must know, the cuts excepted."""
+        lines = self.wait.lines
+        return Checkpoint(
+            start_ns=self._start_ns,
+            frontier_ns=self._frontier_ns,
+            keep_from_ns=self._keep_from_ns,
+            newest_ns=self.wait.newest_end_ns,
+            held_text=self._held_text(),
+            heard_ns={modality: line.heard_ns for modality, line in lines.items() if line.heard_ns is not None},
+            ended=frozenset(modality for modality, line in lines.items() if line.ended),
+        )
+
+    def restore(self, known: Checkpoint) -> None:
+        """Go on where a former owner's last final left it: asleep until a frame comes."""
+        self._started = self.schedule.asleep = True
+        self._start_ns, self._cuts = known.start_ns, known.cuts
+        self.wait.restore(known)
+        self.schedule.done_ns = known.keep_from_ns - known.keep_from_ns % self._timing.hop_ns
+        self.settle(known.frontier_ns, known.keep_from_ns)
+        self.wake_ns = self.schedule.wake_ns(self.wait.heard_ns)
+
+    def _held_text(self) -> Frame | None:
+        return self.wait.lines[_TEXT].held_at(self._frontier_ns)
+
+    def _is_stray(self, item: Frame | Bound, now_ns: int) -> bool:
+        if self._start_ns != FOREVER_NS and self.strays.is_off(item, self.wait, self._start_ns, now_ns):
+            self._give_up(self.strays.add(item))
+            return True
+        if self.strays:
+            self._give_up(self.strays.clear())
+        return False
+
+    def _give_up(self, strays: list[Frame | Bound]) -> None:
+        for item in strays:
+            if isinstance(item, Frame):
+                self._tally.count(item, Outcome.LATE)
+
+    def _place(self, line: Timeline, frame: Frame, position: int, now_ns: int) -> Placed:
+        if line.ended and frame.time_ns >= line.bound_ns:
+            line.ended = False
+        if self.wait.began_ns == NEVER_NS:
+            self.wait.began_ns = now_ns
+        if not self._started:
+            self._start_ns = min(self._start_ns, frame.time_ns)
+        self.wait.note_newest(line.bounding_end_ns(frame), now_ns)
+        return line.place(frame, position, now_ns)
+
+    def _wake_by(self, now_ns: int) -> None:
+        """See to it that the deadline of the next hop is not missed, whatever the time when it is next looked at."""
+        start_ns = self.schedule.next_ns()
+        rest_ns = 0 if start_ns is None else start_ns + self._timing.hop_ns - self.wait.newest_end_ns
+        self.wake_ns = min(self.wake_ns, now_ns + self._timing.deadline_ns + max(0, rest_ns))
+
+    def _emit(self, start_ns: int, reason: HopReason, at_ns: int, events: list[Event]) -> None:
+        if not self._started:
+            self._started = True
+            events.append(Started(self.name, self._start_ns))
+        events.append(self._emitter.emit(start_ns, reason, self.wait.members(at_ns), at_ns))
+        self.schedule.emitted(start_ns + self._timing.hop_ns)
+        self._force()
+
+    def _force(self) -> None:
+        if self.most_bytes is not None:
+            self.trim(self.most_bytes)
+            self.schedule.forced = self.bytes > self.most_bytes and self.fresh_bytes > 0
+            self.most_bytes = self.most_bytes if self.schedule.forced else None
