@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from stream.assembly import lane_maker
 from stream.config import Settings
@@ -20,7 +19,6 @@ from stream.replay import Clock, Source, on_hop, pieces, records
 from stream.scene import Scene
 
 Shown = Callable[[Prediction | SessionRecord], None]
-TOPICS = {modality: str(modality) for modality in Modality}
 ALONE = frozenset[Modality]()  # no partition is ever behind
 
 
@@ -36,30 +34,21 @@ async def recognize(
     """
     predictor = Predictor.load(settings)
     make_lane = lane_maker(settings, predictor)
+    topics = {modality: settings.topic_prefix + modality for modality in Modality}
     before_ns = 0
     for source in played:
-        now_ns = on_hop(time.time_ns() - source.length_ns, predictor.bundle.hop_ns)
-        await _run(make_lane(0, Progress()), source, scene, Clock(now_ns, now_ns), show, partial(_add, done, before_ns))
+        start_ns = on_hop(time.time_ns() - source.length_ns, predictor.bundle.hop_ns)
+        lane, offsets = make_lane(0, Progress()), Counter[str]()
+        for piece in pieces([source], scene):
+            arrival_ns = start_ns + piece.timed.available_ns
+            await _catch_up(lane, arrival_ns, show)
+            for record in records(piece, Clock(start_ns, start_ns), topics):
+                lane.take(replace(record, offset=offsets[record.topic]), arrival_ns)
+                offsets[record.topic] += 1
+            _show(await lane.advance(arrival_ns, ALONE), show)
+            done(before_ns + piece.timed.available_ns)
+        await _catch_up(lane, None, show)
         before_ns += source.length_ns
-
-
-def _add(done: Callable[[int], None], before_ns: int, at_ns: int) -> None:
-    done(before_ns + at_ns)
-
-
-async def _run(
-    lane: Lane, source: Source, scene: Scene, clock: Clock, show: Shown, done: Callable[[int], None]
-) -> None:
-    offsets: Counter[str] = Counter()
-    for piece in pieces([source], scene):
-        now_ns = clock.produced_ns + piece.timed.available_ns
-        await _catch_up(lane, now_ns, show)
-        for record in records(piece, clock, TOPICS):
-            lane.take(replace(record, offset=offsets[record.topic]), now_ns)
-            offsets[record.topic] += 1
-        _show(await lane.advance(now_ns, ALONE), show)
-        done(piece.timed.available_ns)
-    await _catch_up(lane, None, show)
 
 
 async def _catch_up(lane: Lane, until_ns: int | None, show: Shown) -> None:

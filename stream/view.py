@@ -71,10 +71,11 @@ class WebVtt:
 class Captions:
     """Finals one below the other, under them what is being said now, each session on its line, revised in place.
 
-    Where there is no terminal every revision is a line.
+    Where there is no terminal every revision is a line. `live`: also how long after its newest tick each was there.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, live: bool = True) -> None:
+        self._is_live = live
         self._console = console or Console(highlight=False)
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
         self._open: dict[str, Text] = {}
@@ -94,25 +95,26 @@ class Captions:
             self._print(news(message))
         elif message.is_final:
             self._open.pop(message.session, None)
-            self._print(caption(message))
+            self._print(caption(message, live=self._is_live))
         elif self._console.is_terminal:
-            self._open[message.session] = caption(message)
+            self._open[message.session] = caption(message, live=self._is_live)
         else:
-            self._print(caption(message))
+            self._print(caption(message, live=self._is_live))
         self._live.update(Group(*self._open.values()), refresh=self._live.is_started)
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=not self._console.is_terminal)
 
 
-def caption(prediction: Prediction) -> Text:
-    """One line: session, text, how long after its newest tick it was published, and what each modality gave."""
+def caption(prediction: Prediction, *, live: bool = True) -> Text:
+    """One line: session, text, if live how long after its newest tick it was published, and what each modality gave."""
     settled = prediction.is_final or prediction.stability >= FULL_STABILITY
     text = Text(f"{prediction.session}  ", style="cyan")
     mark = ("final ", "bold green") if prediction.is_final else (f"rev {prediction.revision:<2}", "yellow")
     text.append(*mark)
     text.append(f" {prediction.text} ", style="bold" if prediction.is_final else "" if settled else "italic")
-    text.append(f" +{latency_ms(prediction):.0f} ms  {gave(prediction)}", style="dim")
+    after = f" +{latency_ms(prediction):.0f} ms " if live else ""
+    text.append(f"{after} {gave(prediction)}", style="dim")
     return text
 
 
