@@ -11,7 +11,10 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from stream.config import Settings
 
 KAFKA_REQUEST_BYTES = 1 << 20  # what brokers take by default
-ENVELOPE_BYTES = 128 * 1024  # key, headers and framing beside a dead letter's value: 32 KiB of original headers and ours
+ENVELOPE_BYTES = (
+    128 * 1024
+)  # key, headers and framing beside a dead letter's value: 32 KiB of original headers and ours
+OUTAGE_MS = 120_000  # a record that waits this long for its acknowledgement stops the process
 FETCH_WAIT_MS = 100  # a partition that is resumed waits for the fetch under way at most this long
 
 
@@ -53,6 +56,7 @@ def producer(settings: Settings) -> AIOKafkaProducer:
         acks="all",
         enable_idempotence=True,
         max_request_size=_request_bytes(settings),
+        request_timeout_ms=OUTAGE_MS,
     )
 
 

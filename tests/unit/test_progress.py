@@ -1,220 +1,130 @@
-"""The lane's memory: what it writes it reads, and the committed offset is exactly the lowest that is needed again."""
+"""A lane's memory: what it writes it reads, and it forgets no sooner than it may."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.content import TEXT
 from stream.errors import BrokerError
-from stream.frame import End, Frame, Modality
-from stream.progress import EPOCH_KEY, HeldText, Progress, SessionProgress, epoch_value, restored
+from stream.frame import Frame, Modality
+from stream.hop import Checkpoint
+from stream.progress import EPOCH_KEY, Progress, SessionProgress, epoch_value, from_json, restored, to_json
 
 MS = 1_000_000
-TICK_NS = 40 * MS
 CONTEXT_NS = 80 * MS
 T0_NS = 1_795_514_270_009 * MS
+AUDIO, VIDEO, SHOWN = Modality.AUDIO, Modality.VIDEO, Modality.TEXT
+
+OFFSETS = st.integers(0, 2**40)
+TIMES_NS = st.integers(0, 4 * 10**15).map(lambda time_us: time_us * 1_000)  # what milliseconds with 3 decimals hold
+TEXTS = st.builds(
+    Frame,
+    session=st.just("a"),
+    modality=st.just(SHOWN),
+    time_ns=TIMES_NS,
+    duration_ns=st.none() | st.integers(1, 10**6).map(lambda duration_ms: duration_ms * MS),
+    payload=st.text(max_size=20).map(str.encode),
+    content_type=st.just(TEXT),
+    partition=st.integers(0, 7),
+    offset=OFFSETS,
+)
 
 
-def frame(
-    offset: int, start_ms: int, duration_ms: int | None, modality: Modality = Modality.AUDIO, session: str = "a"
-) -> Frame:
-    duration_ns = None if duration_ms is None else duration_ms * MS
-    return Frame(session, modality, T0_NS + start_ms * MS, duration_ns, b"word", "text/plain", offset=offset)
+def checkpoint(frontier_ns: int = T0_NS) -> Checkpoint:
+    return Checkpoint(T0_NS, frontier_ns, frontier_ns - CONTEXT_NS, newest_ns=frontier_ns)
 
 
-def read(progress: Progress, *items: Frame | End) -> None:
-    for item in items:
-        progress.read(item.modality, item.offset)
-        progress.note(item)
+def ended(session: str, positions: dict[Modality, int]) -> Progress:
+    progress = Progress()
+    progress.positions = positions
+    progress.start(session, checkpoint())
+    progress.end(session)
+    return progress
 
 
-def fresh() -> Progress:
-    return Progress(TICK_NS, CONTEXT_NS)
+@given(
+    frontier_ns=TIMES_NS,
+    cuts=st.dictionaries(st.sampled_from(Modality), OFFSETS),
+    held=st.none() | TEXTS,
+    heard_ns=st.dictionaries(st.sampled_from(Modality), TIMES_NS),
+    gone=st.frozensets(st.sampled_from(Modality)),
+    over=st.booleans(),
+)
+def test_a_session_comes_back_from_json_as_it_was(
+    frontier_ns: int,
+    cuts: dict[Modality, int],
+    held: Frame | None,
+    heard_ns: dict[Modality, int],
+    gone: frozenset[Modality],
+    over: bool,  # noqa: FBT001
+) -> None:
+    at = Checkpoint(T0_NS, frontier_ns, frontier_ns - CONTEXT_NS, T0_NS, cuts, held, heard_ns, gone, over)
+    known = SessionProgress("a", at, revision=4, finals=2)
+    assert from_json("a", to_json(known, epoch=7), CONTEXT_NS) == known
 
 
-def test_a_session_comes_back_from_json_as_it_was() -> None:
-    known = SessionProgress(
-        session="a",
-        start_ns=T0_NS,
-        frontier_ns=T0_NS + 320 * MS,
-        newest_ns=T0_NS + 400 * MS,
-        cuts={Modality.AUDIO: 17, Modality.TEXT: 2},
-        floors={Modality.AUDIO: 3},
-        text=HeldText("place red", T0_NS - 5 * MS, None, 1),
-        revision=4,
-        finals=2,
-        last={Modality.AUDIO: 40},
-    )
-    assert SessionProgress.from_json("a", known.to_json(epoch=7)) == known
+def test_a_new_bundle_s_context_counts_and_not_the_last_owner_s() -> None:
+    written = to_json(SessionProgress("a", checkpoint(T0_NS)), epoch=1)
+    assert from_json("a", written, context_ns=CONTEXT_NS * 2).checkpoint.keep_from_ns == T0_NS - CONTEXT_NS * 2
 
 
-def test_the_position_is_committed_when_no_frame_is_needed_again() -> None:
-    progress = fresh()
-    read(progress, frame(0, 0, 100), frame(1, 100, 100))
-    progress.start("a", T0_NS)
-    progress.move("a", T0_NS + 400 * MS)
-    assert progress.offsets() == {Modality.AUDIO: 2}
+def test_the_lowest_offset_that_is_needed_is_committed_and_the_position_where_none_is() -> None:
+    progress = Progress()
+    progress.positions = {AUDIO: 20, VIDEO: 30, SHOWN: 0}
+    assert progress.offsets({AUDIO: 12}) == {AUDIO: 12, VIDEO: 30, SHOWN: 0}
 
 
-def test_a_frame_in_the_left_context_of_the_frontier_is_read_again() -> None:
-    progress = fresh()
-    read(progress, frame(0, 0, 100), frame(1, 100, 100), frame(2, 200, 100))
-    progress.start("a", T0_NS)
-    progress.move("a", T0_NS + 250 * MS)
-    assert progress.offsets() == {Modality.AUDIO: 1}
+def test_the_cuts_are_the_read_positions_when_the_frontier_moves() -> None:
+    progress = Progress()
+    progress.start("a", checkpoint())
+    progress.positions = {AUDIO: 20}
+    progress.move("a", checkpoint(T0_NS + MS))
+    progress.positions = {AUDIO: 25}
+    progress.touch("a", checkpoint(T0_NS + MS))
+    assert progress.sessions["a"].checkpoint.cuts == {AUDIO: 20}
 
 
-def test_frames_of_a_session_that_has_not_started_are_read_again() -> None:
-    progress = fresh()
-    read(progress, frame(5, 0, 100), frame(6, 100, 100))
-    assert progress.offsets() == {Modality.AUDIO: 5}
-
-
-def test_the_slowest_session_of_a_lane_decides_what_is_committed() -> None:
-    progress = fresh()
-    read(progress, frame(0, 0, 100, session="a"), frame(1, 0, 100, session="b"), frame(2, 100, 100, session="a"))
-    progress.start("a", T0_NS)
-    progress.start("b", T0_NS)
-    progress.move("a", T0_NS + 900 * MS)
-    assert progress.offsets() == {Modality.AUDIO: 1}
-
-
-def test_the_text_that_holds_at_the_frontier_is_kept_and_pins_nothing() -> None:
-    progress = fresh()
-    read(progress, frame(3, 0, None, Modality.TEXT), frame(0, 0, 100))
-    progress.start("a", T0_NS)
-    progress.move("a", T0_NS + 500 * MS)
-    assert progress.offsets() == {Modality.TEXT: 4, Modality.AUDIO: 1}
-    assert progress.sessions["a"].text == HeldText("word", T0_NS, None, 3)
-
-
-def test_a_text_that_another_replaced_is_no_longer_held() -> None:
-    progress = fresh()
-    read(progress, frame(0, 0, None, Modality.TEXT), frame(1, 300, None, Modality.TEXT))
-    progress.start("a", T0_NS)
-    progress.move("a", T0_NS + 320 * MS)
-    assert progress.sessions["a"].text == HeldText("word", T0_NS + 300 * MS, None, 1)
-    assert progress.offsets() == {Modality.TEXT: 0}  # the first reaches into the left context
-    progress.move("a", T0_NS + 640 * MS)
-    assert progress.offsets() == {Modality.TEXT: 2}
-
-
-def test_a_text_with_an_end_is_not_held_beyond_it() -> None:
-    progress = fresh()
-    read(progress, frame(0, 0, 100, Modality.TEXT))
-    progress.start("a", T0_NS)
-    progress.move("a", T0_NS + 320 * MS)
-    assert progress.sessions["a"].text is None
-
-
-def test_a_held_text_outlives_a_restart_until_the_next_one() -> None:
-    progress = fresh()
-    read(progress, frame(3, 0, None, Modality.TEXT))
-    progress.start("a", T0_NS)
-    progress.move("a", T0_NS + 500 * MS)
-    again = restored(progress.unsaved(), TICK_NS, CONTEXT_NS)
-    again.move("a", T0_NS + 900 * MS)
-    assert again.sessions["a"].text == HeldText("word", T0_NS, None, 3)
-    assert again.first_offset("a", Modality.TEXT, T0_NS + 500 * MS) == 3
-
-
-def test_an_ended_session_is_remembered_until_every_committed_offset_has_passed_it() -> None:
-    progress = fresh()
-    read(progress, frame(7, 0, 100), frame(2, 0, 40, Modality.VIDEO))
-    progress.start("a", T0_NS)
-    progress.end("a")
-    assert progress.offsets() == {Modality.AUDIO: 8, Modality.VIDEO: 3}
-    assert progress.outlived({Modality.AUDIO: 8, Modality.VIDEO: 2}) == []
-    assert progress.outlived({Modality.AUDIO: 8, Modality.VIDEO: 3}) == [b"a"]
+def test_an_ended_session_is_remembered_until_all_committed_offsets_have_passed_it() -> None:
+    progress = ended("a", {AUDIO: 8, VIDEO: 3})
+    assert progress.outlived({AUDIO: 8, VIDEO: 2}) == []
+    assert progress.outlived({AUDIO: 8, VIDEO: 3}) == [b"a"]
     assert progress.sessions == {}
 
 
-def test_records_of_an_ended_session_are_told_from_those_of_a_new_one_of_its_name() -> None:
-    progress = fresh()
-    read(progress, frame(7, 0, 100))
-    progress.start("a", T0_NS)
-    progress.end("a")
-    again = restored(progress.unsaved(), TICK_NS, CONTEXT_NS)
-    assert again.is_earlier(frame(7, 0, 100))
-    assert not again.is_earlier(frame(8, 5_000, 100))
-    again.start("a", T0_NS + 5_000 * MS)
-    assert again.is_earlier(frame(7, 0, 100))
-    assert not again.is_earlier(frame(8, 5_000, 100))
+def test_a_session_that_is_open_is_never_forgotten() -> None:
+    progress = Progress()
+    progress.start("a", checkpoint())
+    assert progress.outlived({AUDIO: 1_000}) == []
 
 
-def test_the_epoch_is_read_from_under_the_empty_key() -> None:
-    assert restored([(EPOCH_KEY, epoch_value(4)), (EPOCH_KEY, epoch_value(5))], TICK_NS, CONTEXT_NS).epoch == 5
-
-
-def test_a_removed_session_is_not_restored() -> None:
-    progress = fresh()
-    progress.start("a", T0_NS)
-    assert restored([*progress.unsaved(), (b"a", None)], TICK_NS, CONTEXT_NS).sessions == {}
-
-
-def test_a_foreign_record_in_progress_is_an_error_that_names_it() -> None:
-    with pytest.raises(BrokerError, match="b'hello' under b'a'"):
-        restored([(b"a", b"hello")], TICK_NS, CONTEXT_NS)
+def test_what_was_read_of_an_ended_session_stays_read_when_another_of_its_name_begins() -> None:
+    progress = ended("a", {AUDIO: 8})
+    known = progress.start("a", checkpoint(T0_NS + 5_000 * MS))
+    assert known.checkpoint.cuts == {AUDIO: 8}
+    assert not known.checkpoint.over
 
 
 def test_a_session_is_written_once_a_change() -> None:
-    progress = fresh()
-    progress.start("a", T0_NS)
+    progress = Progress()
+    progress.start("a", checkpoint())
     assert [key for key, _ in progress.unsaved()] == [b"a"]
     assert progress.unsaved() == []
-    progress.move("a", T0_NS + MS)
+    progress.move("a", checkpoint(T0_NS + MS))
     assert [key for key, _ in progress.unsaved()] == [b"a"]
 
 
-FRAMES = st.lists(
-    st.tuples(
-        st.sampled_from(["a", "b"]),
-        st.sampled_from(list(Modality)),
-        st.integers(0, 2_000),
-        st.one_of(st.none(), st.integers(1, 300)),
-    ),
-    max_size=30,
-)
-MOVES = st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 2_500), max_size=2)
+def test_the_newest_record_of_a_key_counts() -> None:
+    progress = ended("a", {AUDIO: 8})
+    written = progress.unsaved()
+    epochs = [(EPOCH_KEY, epoch_value(4)), (EPOCH_KEY, epoch_value(5))]
+    assert restored([*written, *epochs], CONTEXT_NS).epoch == 5
+    assert restored(written, CONTEXT_NS).sessions.keys() == {"a"}
+    assert restored([*written, (b"a", None)], CONTEXT_NS).sessions == {}
 
 
-@settings(max_examples=100, deadline=None)
-@given(frames=FRAMES, moves=MOVES)
-def test_the_committed_offset_is_the_lowest_that_is_needed(
-    frames: list[tuple[str, Modality, int, int | None]], moves: dict[str, int]
-) -> None:
-    progress = fresh()
-    taken = [
-        frame(offset, start_ms, duration_ms, modality, session)
-        for offset, (session, modality, start_ms, duration_ms) in enumerate(frames)
-    ]
-    read(progress, *taken)
-    for session, frontier_ms in moves.items():
-        progress.start(session, T0_NS)
-        progress.move(session, T0_NS + frontier_ms * MS)
-    for modality, committed in progress.offsets().items():
-        needed = [item.offset for item in taken if item.modality is modality and is_needed(item, taken, progress)]
-        assert committed == min(needed, default=progress.positions[modality])
-
-
-def is_needed(item: Frame, taken: list[Frame], progress: Progress) -> bool:
-    known = progress.sessions.get(item.session)
-    if known is None:
-        return True
-    if known.text is not None and known.text.offset == item.offset and item.modality is Modality.TEXT:
-        return False
-    return end_ns(item, taken) > known.frontier_ns - CONTEXT_NS
-
-
-def end_ns(item: Frame, taken: list[Frame]) -> float:
-    if item.duration_ns is not None:
-        return item.time_ns + item.duration_ns
-    if item.modality is not Modality.TEXT:
-        return item.time_ns + 2 * TICK_NS
-    later = [
-        other.time_ns
-        for other in taken
-        if other.session == item.session and other.modality is Modality.TEXT and other.time_ns > item.time_ns
-    ]
-    return min(later, default=float("inf"))
+@pytest.mark.parametrize("value", [b"hello", b"{}", b"[]", b'{"epoch": 1}'])
+def test_a_foreign_record_in_progress_is_an_error_that_names_it(value: bytes) -> None:
+    with pytest.raises(BrokerError, match="under the key b'a'"):
+        restored([(b"a", value)], CONTEXT_NS)

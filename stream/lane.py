@@ -1,0 +1,278 @@
+"""The main path, for one partition number of every topic.
+
+    take:     record -> Frame -> aligner                                 a record that cannot be read -> dead letter
+    advance:  aligner -> Hop -> open segment -> Caption -> Prediction    all sessions at once, each in its own order
+
+Knows no Kafka client and no clock: `owner.py` feeds it from Kafka, `trivium recognize` from a file, and both get the same.
+A lane takes what is there, then advances; while it advances nothing is taken, so a final's cut is the read position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+from stream import metrics
+from stream.align import Aligner
+from stream.deadletter import DeadLetter
+from stream.errors import Reason, RecordError
+from stream.frame import End, Frame, Modality, Record, parse
+from stream.hop import Checkpoint, Ended, Event, Hop, Outcome, Slept, Started
+from stream.progress import Progress, SessionProgress
+from stream.publish import Input, SessionRecord
+from stream.results import Maker, Result, Story
+from stream.times import to_ms
+
+if TYPE_CHECKING:
+    from stream.segment import Caption
+
+
+class Segment(Protocol):
+    """The segment that is open in one session, then the next: `segment.OpenSegment`."""
+
+    frontier_ns: int
+    corrupt: list[tuple[Frame, RecordError]]  # frames that could not be decoded, for the lane to take out
+
+    async def hop(self, hop: Hop) -> list[Caption]:
+        """Add a hop."""
+
+    async def close(self) -> list[Caption]:
+        """Make final what is open."""
+
+
+OpenSegment = Callable[[int, int], Segment]  # frontier_ns and revision to go on from
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How records are read: which topic is which modality's, what plain records hold, how large a value may be."""
+
+    topics: Mapping[str, Modality]
+    content_types: Mapping[Modality, str]
+    max_record_bytes: int
+
+
+@dataclass(slots=True)
+class _Session:
+    """A session while it is open here."""
+
+    known: SessionProgress
+    segment: Segment
+    story: Story = field(default_factory=Story)
+    corrupt: set[tuple[Modality, int]] = field(default_factory=set)  # offsets of frames that are dead letters already
+
+
+class Lane:
+    """One partition number: its sessions, from the record read to the result made.
+
+    Parameters
+    ----------
+    number : int
+        The partition.
+    progress : Progress
+        What the last owner left; the sessions in it that have not ended go on.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        intake: Intake,
+        aligner: Aligner,
+        open_segment: OpenSegment,
+        maker: Maker,
+        progress: Progress,
+        context_ns: int,
+    ) -> None:
+        self.number = number
+        self.aligner = aligner
+        self.progress = progress
+        self._intake = intake
+        self._open_segment = open_segment
+        self._maker = maker
+        self._context_ns = context_ns  # the encoders' left context
+        self._sessions: dict[str, _Session] = {}
+        self._letters: list[DeadLetter] = []
+        self._touched: set[str] = set()  # sessions to be remembered anew, though their frontiers have not moved
+        self._outcomes: Counter[tuple[Modality, Outcome]] = Counter()
+        for known in progress.sessions.values():
+            aligner.restore(known.session, known.checkpoint)
+            if not known.checkpoint.over:
+                self._open(known)
+
+    def take(self, record: Record, now_ns: int, *, history: bool = False) -> None:
+        """Read one record, which arrives at `now_ns` of the lane's clock.
+
+        Parameters
+        ----------
+        history : bool
+            The record was there before the lane was taken over.
+        """
+        modality = self._intake.topics[record.topic]
+        self.progress.positions[modality] = record.offset + 1
+        try:
+            item = parse(record, modality, self._intake.content_types, self._intake.max_record_bytes)
+        except RecordError as error:
+            self._reject(record, error)
+            return
+        if isinstance(item, Frame):
+            metrics.FRAME_BYTES.labels(modality).inc(len(item.payload))
+        elif isinstance(item, End):
+            self._touched.add(item.session)
+        self.aligner.add(item, now_ns, history=history)
+
+    async def advance(self, now_ns: int, behind: frozenset[Modality] = frozenset()) -> list[Result | DeadLetter]:
+        """Do all that is due at `now_ns`.
+
+        Raises
+        ------
+        InferenceError
+            If a model fails on input that passed every check.
+        """
+        events: dict[str, list[Event]] = {}
+        for event in self.aligner.poll(now_ns, behind):
+            events.setdefault(event.session, []).append(event)
+        results = await asyncio.gather(*(self._follow(session, news) for session, news in events.items()))
+        self._remember()
+        self._account()
+        letters, self._letters = self._letters, []
+        return [*letters, *chain.from_iterable(results)]
+
+    def wake_ns(self) -> int | None:
+        """When to advance next if no record comes, on the lane's clock."""
+        return self.aligner.wake_ns()
+
+    def close(self) -> None:
+        """Give up all sessions without ending them: another owner goes on with them."""
+        metrics.SESSIONS_ACTIVE.dec(len(self._sessions))
+        self._sessions.clear()
+
+    async def _follow(self, name: str, news: list[Event]) -> list[Result]:
+        results: list[Result] = []
+        for place, event in enumerate(news):
+            # The aligner is ahead: of a session that ends in this news it knows no more, or already the next of its name.
+            ending = any(isinstance(later, Ended) for later in news[place:])
+            match event:
+                case Started():
+                    results.append(self._start(event, ending=ending))
+                case Hop():
+                    results += await self._hop(event, ending=ending)
+                case Slept():
+                    results += await self._finish(name, ending=ending)
+                case Ended():
+                    results += await self._finish(name, ending=ending)
+                    results.append(self._end(event))
+        return results
+
+    def _start(self, started: Started, *, ending: bool) -> Result:
+        frontier_ns = started.start_ns
+        keep_from_ns = frontier_ns - self._context_ns
+        checkpoint = Checkpoint(started.start_ns, frontier_ns, keep_from_ns, newest_ns=started.start_ns)
+        self._open(self.progress.start(started.session, checkpoint))
+        if not ending:
+            self.aligner.settle(started.session, frontier_ns, keep_from_ns)
+            self._touched.add(started.session)
+        message = SessionRecord(session=started.session, state="started", start_ms=to_ms(started.start_ns))
+        return Result(message, started.start_ns)
+
+    async def _hop(self, hop: Hop, *, ending: bool) -> list[Result]:
+        session = self._sessions[hop.session]
+        session.story.add(hop)
+        captions = await session.segment.hop(hop)
+        self._reject_corrupt(session)
+        return self._results(session, captions, ending=ending)
+
+    async def _finish(self, name: str, *, ending: bool) -> list[Result]:
+        session = self._sessions[name]
+        return self._results(session, await session.segment.close(), ending=ending)
+
+    def _end(self, ended: Ended) -> Result:
+        known = self._sessions.pop(ended.session).known
+        self.progress.end(ended.session)
+        metrics.SESSIONS_ACTIVE.dec()
+        metrics.SESSIONS_ENDED.labels(ended.reason).inc()
+        message = SessionRecord(
+            session=ended.session,
+            state="ended",
+            reason=ended.reason.value,
+            finals=known.finals,
+            start_ms=to_ms(ended.start_ns),
+            end_ms=to_ms(ended.end_ns),
+        )
+        return Result(message, ended.end_ns)
+
+    def _open(self, known: SessionProgress) -> None:
+        segment = self._open_segment(known.checkpoint.frontier_ns, known.revision)
+        self._sessions[known.session] = _Session(known, segment)
+        metrics.SESSIONS_ACTIVE.inc()
+
+    def _results(self, session: _Session, captions: list[Caption], *, ending: bool) -> list[Result]:
+        """Results of the captions; then the frontier moves to where the segment has it."""
+        results = [self._result(session, caption) for caption in captions]
+        name, frontier_ns = session.known.session, session.segment.frontier_ns
+        if frontier_ns > session.known.checkpoint.frontier_ns and not ending:
+            self.aligner.settle(name, frontier_ns, frontier_ns - self._context_ns)
+            self.progress.move(name, self.aligner.checkpoint(name))
+            session.story.forget(frontier_ns - self._context_ns)
+        return results
+
+    def _result(self, session: _Session, caption: Caption) -> Result:
+        known = session.known
+        known.finals += caption.is_final
+        known.revision = 0 if caption.is_final else caption.revision
+        inputs = self._inputs(session.story.first_offsets(caption.start_ns - self._context_ns))
+        return session.story.result(known.session, caption, self._maker, self.progress.epoch, inputs)
+
+    def _inputs(self, first_offsets: Mapping[Modality, int]) -> list[Input]:
+        """Where the frames lie that a result was made from; nowhere without a broker, which has no epochs."""
+        positions = self.progress.positions
+        return [
+            Input(topic=topic, partition=self.number, first_offset=first_offsets[name], cut=positions[name])
+            for topic, name in self._intake.topics.items()
+            if self.progress.epoch and name in first_offsets
+        ]
+
+    def _remember(self) -> None:
+        for name in self._touched & self._sessions.keys():
+            self.progress.touch(name, self.aligner.checkpoint(name))
+        self._touched.clear()
+
+    def _reject(self, record: Record, error: RecordError) -> None:
+        metrics.DEAD_LETTERS.labels(error.reason).inc()
+        self._letters.append(DeadLetter(record, error))
+
+    def _reject_corrupt(self, session: _Session) -> None:
+        """Dead-letter what could not be decoded, once each: a frame may be in two hops, and in their revisions."""
+        corrupt, session.segment.corrupt[:] = list(session.segment.corrupt), []
+        for frame, error in corrupt:
+            if (frame.modality, frame.offset) not in session.corrupt:
+                session.corrupt.add((frame.modality, frame.offset))
+                self._outcomes[frame.modality, Outcome.CORRUPT] += 1
+                self._outcomes[frame.modality, Outcome.USED] -= 1  # as the aligner has counted it
+                self._reject(self._original(frame), error)
+
+    def _reject_overflowed(self) -> None:
+        for frame in self.aligner.drain_overflowed():
+            message = (
+                f"The buffers of its session and lane are full with {self.aligner.buffered_bytes} bytes; send less."
+            )
+            self._reject(self._original(frame), RecordError(Reason.OVERFLOW, message))
+
+    def _original(self, frame: Frame) -> Record:
+        topic = next(topic for topic, modality in self._intake.topics.items() if modality is frame.modality)
+        key = frame.session.encode()
+        return Record(topic, frame.partition, frame.offset, frame.timestamp_ms, key, frame.payload, frame.headers)
+
+    def _account(self) -> None:
+        """Count what has become of frames since the last time."""
+        self._reject_overflowed()
+        self._outcomes.update(self.aligner.drain_outcomes())
+        for (modality, outcome), count in self._outcomes.items():
+            metrics.FRAMES.labels(modality, outcome).inc(max(0, count))
+        self._outcomes.clear()
+        for modality, count in self.aligner.drain_lost().items():
+            metrics.FRAMES_LOST.labels(modality).inc(count)
+        metrics.BUFFERED_BYTES.labels(self.number).set(self.aligner.buffered_bytes)

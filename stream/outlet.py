@@ -1,0 +1,101 @@
+"""What leaves a lane: results, dead letters and progress become records and are sent, to be waited for or not.
+
+    [Prediction | SessionRecord | DeadLetter | progress] -> records -> partition p of their topics
+
+Knows topics and producers, not when to send what: that is `owner.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaProducer
+
+from stream import clients, metrics, topics
+from stream.config import Settings
+from stream.deadletter import DeadLetter, dead_letter
+from stream.frame import Record
+from stream.publish import Prediction, prediction_record, session_record
+from stream.results import Result
+from stream.times import NS_PER_SECOND, from_ms, to_ms
+
+log = logging.getLogger(__name__)
+
+
+class Outlet:
+    """The way out of one lane through one producer; all records go to the lane's own partition number."""
+
+    def __init__(self, settings: Settings, number: int, producer: AIOKafkaProducer) -> None:
+        self._settings = settings
+        self._number = number
+        self._producer = producer
+        self._source = f"/trivium/{clients.group(settings)}/{number}"
+
+    async def show(self, interim: Result) -> None:
+        """Send an interim at once; whether it arrives is only logged."""
+        acknowledged = await self._start(self._record(interim))
+        acknowledged.add_done_callback(_log_failure)
+        _measure(interim)
+
+    async def publish(self, results: Iterable[Result | DeadLetter]) -> None:
+        """Send results and dead letters, and wait until all are acknowledged."""
+        began = time.monotonic()
+        sent = []
+        for result in results:
+            sent.append(await self._start(self._record(result)))
+            _measure(result)
+        if sent:
+            await asyncio.gather(*sent)
+            metrics.PUBLISH_SECONDS.observe(time.monotonic() - began)
+
+    async def remember(self, saved: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Write progress, under a session's key each, and wait until it is acknowledged; None removes."""
+        topic = self._settings.topic_prefix + topics.PROGRESS
+        sent = [await self._producer.send(topic, value, key, partition=self._number) for key, value in saved]
+        await asyncio.gather(*sent)
+
+    async def _start(self, record: Record) -> asyncio.Future[object]:
+        # The client refuses a record with neither key nor value, which a dead letter may be.
+        value = b"" if record.key is None and record.value is None else record.value
+        acknowledged: asyncio.Future[object] = await self._producer.send(
+            record.topic,
+            value,
+            record.key,
+            partition=self._number,
+            timestamp_ms=record.timestamp_ms,
+            headers=list(record.headers),
+        )
+        return acknowledged
+
+    def _record(self, result: Result | DeadLetter) -> Record:
+        prefix = self._settings.topic_prefix
+        if isinstance(result, DeadLetter):
+            topic = prefix + topics.DEAD_LETTERS
+            return dead_letter(result.record, result.error, topic, self._settings.max_record_bytes)
+        topic, message = prefix + topics.PREDICTIONS, result.message
+        if isinstance(message, Prediction):
+            return prediction_record(_now_published(message), topic, self._number, self._source, result.traceparent)
+        return session_record(message, topic, self._number, self._source, result.traceparent)
+
+
+def _now_published(prediction: Prediction) -> Prediction:
+    times = prediction.times.model_copy(update={"published_ms": to_ms(time.time_ns())})
+    return prediction.model_copy(update={"times": times})
+
+
+def _measure(result: Result | DeadLetter) -> None:
+    if isinstance(result, DeadLetter) or not isinstance(result.message, Prediction):
+        return
+    if result.message.is_final:
+        latency, since_ns = metrics.FINAL_LATENCY_SECONDS, result.due_ns
+    else:
+        latency, since_ns = metrics.INTERIM_LATENCY_SECONDS, from_ms(result.message.times.captured_ms)
+    latency.observe(max(0, time.time_ns() - since_ns) / NS_PER_SECOND)
+
+
+def _log_failure(acknowledged: asyncio.Future[object]) -> None:
+    if not acknowledged.cancelled() and acknowledged.exception() is not None:
+        log.warning("an interim was not acknowledged", extra={"error": repr(acknowledged.exception())})

@@ -1,0 +1,194 @@
+"""The service: start, main loop, drain. One consumer, one task group, one owner a lane.
+
+    settings -> [start] -> ready -> [main loop: lanes come and go with their partitions] -> signal -> [drain] -> end
+
+What a process has once stands here; what a lane does is `owner.py`'s. A lane that fails stops the process, which recovers at
+its restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from stream import clients, metrics, web
+from stream.assembly import context_ns, lane_maker
+from stream.config import Settings
+from stream.errors import BrokerError, TriviumError
+from stream.frame import Modality
+from stream.owner import Owner
+from stream.startup import start_up
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 0.25
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    ConfigError
+        If settings, bundle, provider or the HTTP address cannot be used.
+    BrokerError
+        If Kafka is away, or set up otherwise.
+    InferenceError
+        If a model fails on input that passed every check.
+    KeyboardInterrupt
+        After the drain, if it was SIGINT.
+    """
+    listener = web.listen(settings.http)
+    stop = Stop()
+    with _one_error(settings):
+        async with asyncio.TaskGroup() as tasks:
+            health = web.Health()
+            pages = tasks.create_task(web.serve(web.app(health), listener))
+            beating = tasks.create_task(_beat(health))
+            await _run(settings, health, tasks, stop)
+            pages.cancel()
+            beating.cancel()
+    if stop.signal is signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+class Stop:
+    """The wish that the service end."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._wished = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._wish, number)
+
+    async def wait(self) -> None:
+        """Until a signal has come."""
+        await self._wished.wait()
+
+    def _wish(self, number: signal.Signals) -> None:
+        self.signal = self.signal or number
+        self._wished.set()
+
+
+async def _run(settings: Settings, health: web.Health, tasks: asyncio.TaskGroup, stop: Stop) -> None:
+    # Start.
+    report = await start_up(settings)
+    predictor = report.checked()
+    for name, found in report.found:
+        log.info("%s: %s", name, found)
+    async with clients.producer(settings) as interims, clients.input_consumer(settings) as consumer:
+        make_owner = partial(
+            Owner,
+            settings=settings,
+            consumer=consumer,
+            interims=interims,
+            make_lane=lane_maker(settings, predictor),
+            context_ns=context_ns(predictor),
+        )
+        lanes = Lanes(consumer, make_owner, tasks, health)
+        # Main loop.
+        consumer.subscribe([settings.topic_prefix + name for name in Modality], listener=lanes)
+        reading = tasks.create_task(lanes.read())
+        await stop.wait()
+        # Drain.
+        log.info("stopping: what is final goes out and is committed")
+        health.block("stop", "the service is stopping")
+        reading.cancel()
+        await lanes.drain()
+    predictor.close()
+
+
+class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
+    """The lanes that the group has assigned to this process."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        make_owner: Callable[[int], Owner],
+        tasks: asyncio.TaskGroup,
+        health: web.Health,
+    ) -> None:
+        self._consumer = consumer
+        self._make_owner = make_owner
+        self._tasks = tasks
+        self._health = health
+        self._owners: dict[int, Owner] = {}
+        self._running: list[asyncio.Task[None]] = []
+        self._draining = False
+
+    async def read(self) -> None:
+        """Hand what the consumer has fetched to its lanes, for ever."""
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=clients.FETCH_WAIT_MS)
+            for owner in list(self._owners.values()):
+                await owner.inlet.feed(fetched)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Let all lanes commit what is final, before others may get them."""
+        log.info("partitions revoked: %d", len(set(revoked)))
+        await self._release()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Pause at once; each lane is taken over in a task of its own, whose failure stops the process."""
+        partitions = set(assigned)
+        self._consumer.pause(*partitions)
+        numbers = {partition.partition for partition in partitions}
+        log.info("lanes assigned: %s", sorted(numbers))
+        metrics.REBALANCES.inc()
+        for number in self._owners.keys() - numbers:
+            self._owners.pop(number).drop()
+        if not self._draining:
+            self._owners |= {number: self._make_owner(number) for number in numbers - self._owners.keys()}
+            self._running = [self._tasks.create_task(owner.run()) for owner in self._owners.values()]
+        self._health.clear("start")
+
+    async def drain(self) -> None:
+        """Let all lanes commit what is final, and give them up."""
+        self._draining = True
+        await self._release()
+        for owner in self._owners.values():
+            owner.drop()
+
+    async def _release(self) -> None:
+        for owner in self._owners.values():
+            owner.release()
+        # A lane's error is the task group's to raise.
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+async def _beat(health: web.Health) -> None:
+    while True:
+        health.beat()
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+@contextmanager
+def _one_error(settings: Settings) -> Iterator[None]:
+    """Raise the first error of the task group that can be named, instead of the group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        for error in _leaves(group):
+            if isinstance(error, TriviumError):
+                raise error from group
+            if isinstance(error, KafkaError):
+                raise BrokerError(
+                    f"Kafka at {settings.bootstrap_servers} failed ({type(error).__name__}: {error}): "
+                    "see that it runs, then start again; nothing that was committed is lost."
+                ) from group
+        raise
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
