@@ -140,7 +140,7 @@ def recognize(
 
     played = sources(clips, scene, session=session, join=join)
     settings = Settings.load(config)
-    with JsonLines() if json else Captions() as view:
+    with JsonLines() if json else Captions(live=False) as view:
 
         def show(message: Prediction | SessionRecord) -> None:
             if isinstance(message, Prediction) and (message.is_final or interims):
