@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -131,7 +133,7 @@ class _State:
         length = plan.joint_epochs if self.joint else plan.head_epochs
         at = (self.epoch if self.joint else self.epoch - plan.joint_epochs) + progress
         peak = plan.joint_rate if self.joint else plan.head_rate
-        return peak * min(at / 2, 1) * 0.5 * (1 + np.cos(np.pi * min(at / length, 1))) + 1e-6
+        return peak * min(at / 2, 1) * 0.5 * (1 + math.cos(math.pi * min(at / length, 1))) + 1e-6
 
     def finish_epoch(self, loss: float, errors: Mapping[str, float], seconds: float) -> None:
         self.epoch += 1
@@ -224,24 +226,45 @@ def joint_rows(network: Network, mixer: Mixer, seed: int) -> Iterator[tuple[np.n
             return
 
 
-def fit_basis(network: Network, mixer: Mixer, seed: int) -> TruncatedSVD:
-    """Standardise and decompose the training features; the head's first layer is turned to the new basis.
+@dataclass(frozen=True)
+class Decomposition:
+    """The training features' standardisation and basis, and the same rows before and after."""
+
+    standardiser: Standardiser
+    basis: TruncatedSVD
+    standard: np.ndarray  # [rows, D]
+    before: np.ndarray  # [rows, k] on the basis that the network has now
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What a bundle's manifest says of it."""
+        return {
+            "explained_energy_ratio": self.basis.explained_energy_ratio_,
+            "singular_values": self.basis.singular_values_.tolist(),
+        }
+
+
+def decompose(network: Network, mixer: Mixer, seed: int) -> Decomposition:
+    """Standardise and decompose the joint features of training ticks.
 
     An absent modality stands at its mean, so it adds nothing to the decomposition.
     """
     batches = list(joint_rows(network, mixer, seed))
     features = np.concatenate([rows for rows, _ in batches])
-    before = np.concatenate([rows for _, rows in batches])
     standardiser = Standardiser().fit([features])
     standard = standardiser.transform(features)
     basis = TruncatedSVD(rank=network.dims.rank).fit(standard)
-    after = basis.transform(standard)
-    with_constant = np.column_stack([after, np.ones(len(after))])
-    turn, *_ = np.linalg.lstsq(with_constant, before, rcond=None)
-    network.fusion.set_basis(standardiser.mean_, standardiser.scale_, basis.components_)
+    return Decomposition(standardiser, basis, standard, np.concatenate([rows for _, rows in batches]))
+
+
+def fit_basis(network: Network, mixer: Mixer, seed: int) -> None:
+    """Put the network on the basis of its present features; the head's first layer is turned to it."""
+    found = decompose(network, mixer, seed)
+    after = found.basis.transform(found.standard)
+    turn, *_ = np.linalg.lstsq(np.column_stack([after, np.ones(len(after))]), found.before, rcond=None)
+    network.fusion.set_basis(found.standardiser.mean_, found.standardiser.scale_, found.basis.components_)
     _turn_head(network, torch.from_numpy(turn).float())
-    log.info("basis fitted on %d rows: rank %d holds %.4f", len(features), basis.rank_, basis.explained_energy_ratio_)
-    return basis
+    log.info("basis on %d rows: rank %d holds %.4f", len(after), after.shape[1], found.basis.explained_energy_ratio_)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from stream.assembly import lane_maker
 from stream.config import Settings
@@ -33,22 +34,37 @@ async def recognize(
         If the bundle is not what its manifest says.
     """
     predictor = Predictor.load(settings)
-    make_lane = lane_maker(settings, predictor)
-    topics = {modality: settings.topic_prefix + modality for modality in Modality}
     before_ns = 0
     for source in played:
-        start_ns = on_hop(time.time_ns() - source.length_ns, predictor.bundle.hop_ns)
-        lane, offsets = make_lane(0, Progress()), Counter[str]()
-        for piece in pieces([source], scene):
-            arrival_ns = start_ns + piece.timed.available_ns
-            await _catch_up(lane, arrival_ns, show)
-            for record in records(piece, Clock(start_ns, start_ns), topics):
-                lane.take(replace(record, offset=offsets[record.topic]), arrival_ns)
-                offsets[record.topic] += 1
-            _show(await lane.advance(arrival_ns, ALONE), show)
-            done(before_ns + piece.timed.available_ns)
-        await _catch_up(lane, None, show)
+        await recognize_one(settings, predictor, source, scene, show, partial(_after, before_ns, done))
         before_ns += source.length_ns
+
+
+async def recognize_one(
+    settings: Settings,
+    predictor: Predictor,
+    source: Source,
+    scene: Scene,
+    show: Shown,
+    done: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Recognise one source with a predictor that others may use at the same time."""
+    start_ns = on_hop(time.time_ns() - source.length_ns, predictor.bundle.hop_ns)
+    topics = {modality: settings.topic_prefix + modality for modality in Modality}
+    lane, offsets = lane_maker(settings, predictor)(0, Progress()), Counter[str]()
+    for piece in pieces([source], scene):
+        arrival_ns = start_ns + piece.timed.available_ns
+        await _catch_up(lane, arrival_ns, show)
+        for record in records(piece, Clock(start_ns, start_ns), topics):
+            lane.take(replace(record, offset=offsets[record.topic]), arrival_ns)
+            offsets[record.topic] += 1
+        _show(await lane.advance(arrival_ns, ALONE), show)
+        done(piece.timed.available_ns)
+    await _catch_up(lane, None, show)
+
+
+def _after(before_ns: int, done: Callable[[int], None], into_ns: int) -> None:
+    done(before_ns + into_ns)
 
 
 async def _catch_up(lane: Lane, until_ns: int | None, show: Shown) -> None:

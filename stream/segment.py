@@ -157,7 +157,7 @@ class OpenSegment:
     def _end(self, words: Sequence[Spoken], ticks: int, *, closing: bool) -> int | None:
         """The tick at which the segment is over, None if it goes on."""
         followers = [word.first for word in words[1:]] + [ticks]
-        for word, follower in zip(words, followers, strict=True):
+        for word, follower in zip(words, followers, strict=False):  # no words: nothing to follow
             if follower - word.last >= self._endpoint:
                 return ticks if follower == ticks else word.last + self._endpoint
         if closing:
