@@ -58,17 +58,13 @@ def sources(
     Raises
     ------
     ConfigError
-        If two sessions would have one name, a name is no Kafka key, or a clip is none.
+        If two sessions would have one name, a name is no Kafka key, or a file is no clip.
     """
     _check_stems(clips, join=join)
     if session is not None and len(clips) > 1 and not join:
         raise ConfigError(f"One session name was given for {len(clips)} clips: give one clip, or --join.")
     groups = [list(clips)] if join else [[path] for path in clips]
-    found = [Source(_names(session or group[0].stem, copies), tuple(takes(group, scene))) for group in groups]
-    clashes = [name for name, count in Counter(name for each in found for name in each.sessions).items() if count > 1]
-    if clashes:
-        raise ConfigError(f"Two sessions would be called '{clashes[0]}': rename a clip, or play them one by one.")
-    return found
+    return [Source(_names(session or group[0].stem, copies), tuple(takes(group, scene))) for group in groups]
 
 
 def pieces(played: Sequence[Source], scene: Scene) -> Iterator[Piece]:
