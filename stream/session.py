@@ -78,14 +78,12 @@ class Session:
         replayed = frame.offset < self._cuts.get(frame.modality, frame.offset)
         if line.is_duplicate(frame, position):
             return self._tally.count(frame, Outcome.REPLAYED if replayed else Outcome.DUPLICATE)
-        settled, done_ns = end_ns <= self._frontier_ns, self.schedule.done_ns
-        late = frame.time_ns < done_ns and not replayed
         outcome = Outcome.REPLAYED if replayed else Outcome.LATE
-        touches = frame.time_ns < done_ns and self._emitter.touch(frame.time_ns, min(end_ns, done_ns))
-        if (settled and end_ns <= self._keep_from_ns) or (end_ns <= done_ns and not touches):
+        settled = end_ns <= self._frontier_ns
+        if not self._has_a_place(frame.time_ns, end_ns):
             return self._tally.count(frame, outcome)
         placed = self._place(line, frame, position, now_ns)
-        placed.late = late
+        placed.late = frame.time_ns < self.schedule.done_ns and not replayed
         self.schedule.placed(frame.time_ns, end_ns)
         self._wake_by(now_ns)
         if not settled:
@@ -211,6 +209,14 @@ class Session:
         for item in strays:
             if isinstance(item, Frame):
                 self._tally.count(item, Outcome.LATE)
+
+    def _has_a_place(self, start_ns: int, end_ns: int) -> bool:
+        """Whether a hop holds the frame that is still to come, or that can come again."""
+        done_ns = self.schedule.done_ns
+        if end_ns <= self._keep_from_ns:
+            return False
+        touches = start_ns < done_ns and self._emitter.touch(start_ns, min(end_ns, done_ns))
+        return touches or end_ns > done_ns
 
     def _place(self, line: Timeline, frame: Frame, position: int, now_ns: int) -> Placed:
         if line.ended and frame.time_ns >= line.bound_ns:

@@ -1,0 +1,130 @@
+"""What a new owner of a lane takes over, and what it reads again."""
+
+from __future__ import annotations
+
+from stream.hop import Checkpoint, Ended, EndReason, Outcome, Started
+from tests.aligning import AUDIO, TEXT, VIDEO, Stage, audio, end, ms, ns, speech, starts_ms, text, video
+
+CUTS = {AUDIO: 100, VIDEO: 50}
+
+
+def restored(frontier_ms: float = 700, context_ms: float = 100, heard_ms: float = 1000, **more: object) -> Stage:
+    stage = Stage()
+    known = Checkpoint(
+        start_ns=ns(0),
+        frontier_ns=ns(frontier_ms),
+        keep_from_ns=ns(frontier_ms - context_ms),
+        newest_ns=ns(1000),
+        cuts=CUTS,
+        heard_ns={AUDIO: ns(heard_ms), VIDEO: ns(heard_ms)},
+    )
+    for name, value in more.items():
+        setattr(known, name, value)
+    stage.aligner.restore("s", known)
+    return stage
+
+
+def test_what_ends_before_the_left_context_and_below_the_cut_is_replayed() -> None:
+    stage = restored()
+    assert stage.hear(audio(560, offset=99), at_ms=1000) == [Outcome.REPLAYED]
+    assert stage.hear(audio(560, offset=100), at_ms=1000) == [Outcome.LATE]
+    assert stage.aligner.buffered_bytes == 0
+
+
+def test_what_lies_in_the_left_context_is_context() -> None:
+    stage = restored()
+    frames = [audio(at, offset=at // 20) for at in range(600, 980, 20)]
+    assert stage.hear(*frames, at_ms=1000) == [Outcome.REPLAYED] * 5 + [None] * 14
+    stage.until(1500)
+    assert [(ms(hop.start_ns), starts_ms(hop, AUDIO)[0]) for hop in stage.hops[:3]] == [
+        (320, 600),
+        (640, 640),
+        (960, 960),
+    ]
+    assert {hop.revision for hop in stage.hops} == {0}
+    assert stage.aligner.drain_outcomes() == {(AUDIO, Outcome.REPLAYED): 5, (AUDIO, Outcome.USED): 14}
+
+
+def test_a_restored_session_does_not_start_again() -> None:
+    stage = restored()
+    stage.live(*speech(1400, from_ms=700))
+    assert stage.hops
+    assert not [event for event in stage.events if isinstance(event, Started)]
+
+
+def test_a_record_above_the_cut_that_lies_before_the_frontier_is_late_and_not_replayed() -> None:
+    stage = restored()
+    assert stage.hear(video(640, 40, offset=50), at_ms=1000) == [Outcome.LATE]
+
+
+def test_a_restored_session_ends_when_it_would_have_ended() -> None:
+    stage = restored()
+    stage.until(30_999)
+    assert not stage.events
+    stage.until(31_000)
+    assert stage.events == [Ended("s", EndReason.TIMEOUT, ns(0), ns(1000))]
+
+
+def test_what_ended_before_stays_ended() -> None:
+    stage = restored(ended=frozenset({AUDIO}))
+    stage.hear(end(VIDEO, 1000), at_ms=1010)
+    assert stage.events == [Ended("s", EndReason.END, ns(0), ns(1000))]
+
+
+def test_the_held_text_is_shown_until_the_next_and_is_not_read_again() -> None:
+    stage = restored(held_text=text(500, offset=3))
+    assert stage.hear(text(500, offset=3), at_ms=1000) == [Outcome.DUPLICATE]
+    stage.live(*speech(1300, from_ms=700), text(1100))
+    assert [starts_ms(hop, TEXT) for hop in stage.hops] == [[500], [500, 1100]]
+    assert TEXT not in stage.aligner.oldest_offsets() or stage.aligner.oldest_offsets()[TEXT] != 3
+
+
+def test_records_of_a_session_that_had_ended_are_replayed_and_others_begin_it_anew() -> None:
+    stage = restored(over=True)
+    assert stage.hear(audio(0, offset=99), end(AUDIO, 20, offset=99), at_ms=2000) == [Outcome.REPLAYED, None]
+    assert not stage.aligner.sessions
+    assert stage.hear(audio(2000, offset=100), at_ms=2020) == [None]
+    assert stage.hear(video(960, offset=49), at_ms=2020) == [Outcome.REPLAYED]
+    assert stage.aligner.sessions == {"s"}
+
+
+def test_a_checkpoint_says_what_restore_needs() -> None:
+    stage = Stage()
+    stage.hear(text(100, offset=1), at_ms=100)
+    stage.live(*speech(700))
+    stage.hear(end(VIDEO, 720), at_ms=730)
+    stage.aligner.settle("s", ns(640), ns(560))
+    assert stage.aligner.checkpoint("s") == Checkpoint(
+        start_ns=ns(0),
+        frontier_ns=ns(640),
+        keep_from_ns=ns(560),
+        newest_ns=ns(720),
+        held_text=text(100, offset=1),
+        heard_ns={TEXT: ns(100), AUDIO: ns(700), VIDEO: ns(730)},
+        ended=frozenset({VIDEO}),
+    )
+
+
+def test_the_oldest_offsets_are_those_of_frames_still_needed() -> None:
+    stage = Stage()
+    stage.hear(text(100, offset=1), at_ms=100)
+    stage.hear(*[audio(at, offset=at // 20) for at in range(0, 700, 20)], at_ms=700)
+    stage.hear(*[video(at, offset=at // 40) for at in range(0, 640, 40)], at_ms=700)
+    assert stage.aligner.oldest_offsets() == {TEXT: 1, AUDIO: 0, VIDEO: 0}
+    stage.aligner.settle("s", ns(640), ns(560))
+    assert stage.aligner.oldest_offsets() == {AUDIO: 28, VIDEO: 14}
+    assert stage.aligner.first_offsets("s", ns(600)) == {TEXT: 1, AUDIO: 30, VIDEO: 15}
+
+
+def test_recovery_gives_the_hops_that_follow_the_frontier() -> None:
+    frames = [*speech(3000)]
+    for index, frame in enumerate(frames):
+        frame.offset = index
+    before, after = (
+        Stage(),
+        restored(frontier_ms=1600, heard_ms=3000, newest_ns=ns(3000), cuts={AUDIO: 150, VIDEO: 225}),
+    )
+    before.live(*frames)
+    after.live(*[frame for frame in frames if frame.time_ns >= ns(1400)])
+    expected = [(hop.start_ns, hop.frames) for hop in before.hops if hop.end_ns > ns(1600)]
+    assert [(hop.start_ns, hop.frames) for hop in after.hops if hop.end_ns > ns(1600)] == expected
