@@ -56,6 +56,12 @@ async def prepare(settings: Settings) -> None:
         raise BrokerError(f"{'; '.join(faults)}: {remedy}.")
 
 
+async def partitions(settings: Settings) -> dict[str, int]:
+    """Partition counts of all topics that there are, by their full names."""
+    async with reaching(settings), _admin(settings) as admin:
+        return await _partitions(admin)
+
+
 @asynccontextmanager
 async def reaching(settings: Settings) -> AsyncIterator[None]:
     """Turn what a Kafka client raises into a `BrokerError` that says which broker and what to do."""

@@ -80,7 +80,7 @@ async def following(
         isolation_level="read_committed",
     )
     async with topics.reaching(settings), consumer:
-        partitions, is_new = await _partitions(consumer, settings.topic_prefix + topics.PREDICTIONS)
+        partitions, is_new = await _partitions(settings)
         consumer.assign(partitions)
         if from_beginning or is_new:
             await consumer.seek_to_beginning(*partitions)
@@ -103,17 +103,13 @@ async def _news(consumer: AIOKafkaConsumer) -> AsyncIterator[Prediction | Sessio
                 yield message
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> tuple[list[TopicPartition], bool]:
-    """The topic's partitions, waited for where there is no such topic, and whether it was.
-
-    Asked for by name, a broker might create the topic by itself.
-    """
-    waited = False
-    while topic not in await consumer.topics():
+async def _partitions(settings: Settings) -> tuple[list[TopicPartition], bool]:
+    """The topic's partitions, waited for where there is no such topic, and whether it was."""
+    topic, waited = settings.topic_prefix + topics.PREDICTIONS, False
+    while topic not in (found := await topics.partitions(settings)):
         waited = True
         await asyncio.sleep(NO_TOPIC_SECONDS)
-    numbers = consumer.partitions_for_topic(topic) or ()
-    return [TopicPartition(topic, number) for number in sorted(numbers)], waited
+    return [TopicPartition(topic, number) for number in range(found[topic])], waited
 
 
 def _record(found: ConsumerRecord) -> Record:
