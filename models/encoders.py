@@ -61,6 +61,9 @@ class TextEncoder(nn.Module):
 class LogMel(nn.Module):
     """Log mel energies, roughly standardised, four spectra a tick."""
 
+    basis: Tensor
+    filters: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("basis", torch.from_numpy(fourier_basis())[:, None])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.encoders import Dimensions
+    from models.heads import FramesHead
 
 PROJECTED_NOISE = 0.2  # standard deviations of the projected features added in training
 
@@ -27,7 +28,11 @@ class Fusion(nn.Module):
     The basis is a constant: the head is trained on what it projects, the components are not trained further.
     """
 
-    def __init__(self, dims: Dimensions, head: nn.Module) -> None:
+    mean: Tensor
+    scale: Tensor
+    components: Tensor
+
+    def __init__(self, dims: Dimensions, head: FramesHead) -> None:
         super().__init__()
         self.dims = dims
         self.head = head

@@ -57,15 +57,15 @@ class Mixer:
     def plain(self, index: int) -> Sample:
         """An utterance as it is, for validation."""
         said = self.utterances[index]
-        return self._sample(said, said.samples.astype(np.float32) / 32768, np.zeros(MAX_TOKENS, dtype=np.int64))
+        return self._sample(said, as_float(said.samples), np.zeros(MAX_TOKENS, dtype=np.int64))
 
     def draw(self, index: int, generator: Generator) -> Sample:
         """An utterance within silence and neighbours, degraded as the world would."""
         said = self._stream(index, generator)
-        sound = said.samples.astype(np.float32) / 32768
-        sound = self._noisy(sound, said, generator) * 10 ** generator.uniform(-0.5, 0.3)
+        sound = self._noisy(as_float(said.samples), said, generator)
+        sound = np.clip(sound * np.float32(10 ** generator.uniform(-0.5, 0.3)), -1, 1)
         said = replace(said, crops=_moved(said.crops, generator))
-        return self._sample(said, np.clip(sound, -1, 1), self._hints(said, generator))
+        return self._sample(said, sound, self._hints(said, generator))
 
     def _sample(self, said: Utterance, sound: NDArray[np.float32], tokens: NDArray[np.int64]) -> Sample:
         mask = np.ones((said.ticks, 3), dtype=np.float32)
@@ -105,7 +105,9 @@ class Mixer:
     def _babble(self, length: int, generator: Generator) -> NDArray[np.float32]:
         total = np.zeros(length, dtype=np.float32)
         for _ in range(VOICES):
-            voice = self._other(generator).samples.astype(np.float32) / 32768
+            other = self._other(generator)
+            voice = as_float(other.samples[other.span])
+            voice /= np.sqrt((voice**2).mean()) + 1e-6
             total += np.roll(np.resize(voice, length), int(generator.integers(length)))
         return total
 
@@ -120,6 +122,11 @@ class Mixer:
         shown += list(generator.integers(1, len(self.vocabulary), int(generator.integers(0, 6))))
         tokens[: len(shown)] = generator.permutation(shown) if shown else []
         return tokens
+
+
+def as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """16-bit samples in [-1, 1)."""
+    return np.asarray(samples, dtype=np.float32) / np.float32(32768)
 
 
 def part(said: Utterance, first: int, last: int) -> Utterance:

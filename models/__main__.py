@@ -1,0 +1,114 @@
+"""`python -m models train|evaluate|export TASK`: from clips to a shipped bundle."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.bundle import SHIPPED
+from models.plan import Plan
+from stream.errors import ConfigError, TriviumError
+from stream.noise import grid_folder
+
+RUNS = Path(__file__).parents[1] / "runs"
+Run = Annotated[str, typer.Option(help="Name of the training run, a folder in runs/.")]
+Data = Annotated[Path | None, typer.Option(help="The GRID clips; default: TRIVIUM_GRID, or where the tests look.")]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+class Task(StrEnum):
+    """What can be trained."""
+
+    SPEECH = "speech"
+
+
+TaskName = Annotated[Task, typer.Argument(metavar="TASK", help="What it learns: speech.")]
+
+
+@app.command()
+def train(
+    _task: TaskName,
+    data: Data = None,
+    run: Run = "speech",
+    joint_epochs: Annotated[int, typer.Option(help="Epochs of everything together.")] = Plan.joint_epochs,
+    head_epochs: Annotated[int, typer.Option(help="Epochs of the head on the last basis.")] = Plan.head_epochs,
+) -> None:
+    """Train a task's network; goes on where an earlier call was stopped.
+
+    Example: python -m models train speech
+    """
+    from models.train import train as run_training
+
+    run_training(_clips(data), RUNS / run, Plan(joint_epochs=joint_epochs, head_epochs=head_epochs))
+
+
+@app.command()
+def evaluate(
+    _task: TaskName,
+    data: Data = None,
+    bundle: Annotated[str, typer.Option(help="A shipped bundle's name, or a directory.")] = "speech",
+    clips: Annotated[int | None, typer.Option(help="Only so many of the test clips.")] = None,
+    run: Annotated[str | None, typer.Option(help="Keep the figures in this run, for the next export.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on standard output.")] = False,  # noqa: FBT002 typer's form of a flag
+) -> None:
+    """Measure a bundle on the test clips, by the service's own path.
+
+    Example: python -m models evaluate speech --json
+    """
+    from models.evaluate import evaluate as measure
+    from models.evaluate import show
+
+    rows = measure(_clips(data), bundle, clips)
+    if run is not None:
+        (RUNS / run / "metrics.json").write_text(json.dumps(rows, indent=1) + "\n")
+    show(rows, as_json=as_json)
+
+
+@app.command()
+def export(
+    task: TaskName,
+    run: Run = "speech",
+    version: Annotated[str, typer.Option(help="The bundle's version.")] = "1.0.0",
+    directory: Annotated[Path | None, typer.Option(help="Where to; default: the shipped bundle of that name.")] = None,
+) -> None:
+    """Write a trained network as a bundle, with the figures that `evaluate --run` kept.
+
+    Example: python -m models export speech --version 1.0.1
+    """
+    from models.export import export as write
+
+    kept = RUNS / run / "metrics.json"
+    metrics = json.loads(kept.read_text()) if kept.exists() else []
+    model = RUNS / run / "model.pt"
+    if not model.exists():
+        raise ConfigError(f"{model} is not there; run `python -m models train {task}` to its end first.")
+    written = write(model, directory or SHIPPED / task, version, metrics)
+    typer.echo(f"{written.directory} {written.digest}")
+
+
+def _clips(data: Path | None) -> Path:
+    folder = data or grid_folder()
+    if not (folder / "transcripts.tsv").is_file():
+        raise ConfigError(f"{folder} holds no transcripts.tsv; give the folder of the GRID clips by --data.")
+    return folder
+
+
+def main() -> None:
+    """Run the command; an error is one line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    try:
+        app()
+    except TriviumError as error:
+        sys.stderr.write(f"models: {error}\n")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The model card of a bundle (Mitchell et al., "Model Cards for Model Reporting", 2019), written from its manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.bundle import Manifest
+
+TEXT = """# Bundle `{name}` {version}
+
+Captions for live video speech: a word or none for every {tick_ms} ms, from sound, the speaker's mouth and words shown
+around the speech.
+
+- **Path**: text, audio and video encoders ({features} features a tick) -> standardised -> SVD of rank {rank}, which holds
+  {energy:.1%} of the training features' energy -> two bidirectional GRU layers -> {words} words or none.
+- **Context**: a tick's features need {right_ms} ms after it and {left_ms} ms before it.
+- **Trained on** 750 clips of one speaker of GRID (750 of the 900 clips of speaker 1; 100 were kept for test, 50 for
+  validation, named in `models/tasks/`) and on a synthetic speaker, with babble, noise, silence, cut-off beginnings and
+  ends, dropped modalities, and true and false words shown as text.
+- **Good for** commands from these {words} words by speaker 1 and by the synthetic speaker; a start for other speakers.
+  **Not good for** free speech: words it does not know come out as words that it knows. One speaker's face and voice
+  are no sample of mankind; nothing was measured on accents, ages, beards or skin, beyond five clips of five others.
+- **Privacy**: it recognises words, not persons; faces are looked for only to crop the mouth, and nothing is stored.
+- **Licence**: {licence}.
+- **Attribution**: {attribution}
+
+## Measured at export
+
+| figure | value | data | command |
+|---|---|---|---|
+{metrics}
+
+## Vocabulary
+
+{vocabulary}
+"""
+
+
+def text(manifest: Manifest) -> str:
+    """The card as Markdown."""
+    context = manifest.encoders.values()
+    rows = [f"| {m['figure']} | {m['value']} | {m['data']} | `{m['command']}` |" for m in manifest.metrics]
+    return TEXT.format(
+        name=manifest.name,
+        version=manifest.version,
+        tick_ms=manifest.tick_ms,
+        features=sum(encoder.features for encoder in context),
+        rank=manifest.svd_rank,
+        energy=manifest.svd_explained_energy_ratio,
+        words=len(manifest.vocabulary) - 1,
+        left_ms=max(encoder.left_ticks for encoder in context) * manifest.tick_ms,
+        right_ms=max(encoder.right_ticks for encoder in context) * manifest.tick_ms,
+        licence=manifest.licence,
+        attribution=manifest.attribution,
+        metrics="\n".join(rows) or "| not measured yet | | | |",
+        vocabulary=" ".join(manifest.vocabulary[1:]),
+    )

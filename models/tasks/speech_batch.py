@@ -1,0 +1,70 @@
+"""Batches of speech training samples, with modalities dropped and rows cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from models.fusion import drop_modalities
+from models.tasks.speech_mix import Mixer, Sample
+
+BATCH = 16
+DROP = (0.1, 0.22, 0.22)  # probabilities that text, audio, video are dropped from a row
+PREFIX = 0.4  # of the rows end early, as an open segment does
+
+
+class Drawn(Dataset[Sample]):
+    """An epoch of drawn samples; each row has a generator of its own."""
+
+    def __init__(self, mixer: Mixer, seed: int) -> None:
+        self.mixer = mixer
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.mixer.utterances)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.mixer.draw(index, np.random.default_rng((self.seed, index)))
+
+
+def collated(rows: Sequence[Sample]) -> dict[str, Tensor]:
+    """Rows as one padded batch; padding has label -100, which no loss counts."""
+    ticks = [len(row.labels) for row in rows]
+    pad = nn.utils.rnn.pad_sequence
+
+    def stacked(name: str, value: float = 0) -> Tensor:
+        return pad([torch.from_numpy(getattr(row, name)) for row in rows], batch_first=True, padding_value=value)
+
+    return {
+        "samples": stacked("samples"),
+        "crops": stacked("crops"),
+        "tokens": stacked("tokens"),
+        "mask": stacked("mask"),
+        "labels": stacked("labels", -100),
+        "lengths": torch.tensor(ticks),
+    }
+
+
+def batches(mixer: Mixer, seed: int) -> DataLoader[Sample]:
+    """One epoch in an order of its own; each batch as `collated` gives it."""
+    order = torch.Generator().manual_seed(seed)
+    return DataLoader(
+        Drawn(mixer, seed), BATCH, shuffle=True, generator=order, collate_fn=collated, num_workers=1, drop_last=True
+    )
+
+
+def degraded(batch: dict[str, Tensor], chance: torch.Generator) -> dict[str, Tensor]:
+    """Modalities dropped from some rows, some rows cut short."""
+    mask = drop_modalities(batch["mask"], DROP, chance)
+    early = torch.rand(len(mask), generator=chance) < PREFIX
+    share = 0.1 + 0.9 * torch.rand(len(mask), generator=chance)
+    lengths = torch.where(early, (batch["lengths"] * share).long().clamp(min=4), batch["lengths"])
+    outside = torch.arange(mask.shape[1])[None] >= lengths[:, None]
+    labels = batch["labels"].masked_fill(outside, -100)
+    crops = batch["crops"] * mask[:, :, 2, None, None].to(torch.uint8)
+    samples = (batch["samples"].unflatten(1, (mask.shape[1], -1)) * mask[:, :, 1:2]).flatten(1)
+    return {**batch, "mask": mask, "lengths": lengths, "labels": labels, "crops": crops, "samples": samples}
