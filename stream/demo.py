@@ -20,7 +20,7 @@ from stream.replay import Source, sources
 from stream.scene import Scene
 from stream.send import Pace, play
 from stream.stage import Service, broker, service
-from stream.tally import Tally, summary
+from stream.tally import LEGEND, Tally, summary
 from stream.times import NS_PER_SECOND
 from stream.view import Captions
 from stream.watch import following
@@ -124,6 +124,7 @@ def _note(message: Prediction | SessionRecord, tallies: dict[str, Tally], open_s
 def _report(program: Program, tallies: Sequence[Tally], console: Console) -> None:
     console.print()
     console.print(summary(tallies))
+    console.print(LEGEND, style="dim")
     if program.said is not None:
         console.print(f"said:  {program.said}\nheard: {tallies[0].text}")
     silent = [tally.session for tally in tallies if not tally.finals]

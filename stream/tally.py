@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from stream.frame import Modality
 from stream.publish import Prediction
 from stream.view import latency_ms
 
@@ -52,31 +54,27 @@ class Tally:
 
 def summary(tallies: Iterable[Tally]) -> Table:
     """One row a session."""
-    table = Table(title="What came of it", title_justify="left")
-    table.add_column("session", style="cyan")
-    for title in (
-        "finals",
-        "words",
-        "revisions",
-        "words changed",
-        "caption after",
-        "final after last word",
-        "what gave it",
-    ):
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("session", style="cyan", overflow="fold")
+    for title in ("finals", "changed", "caption", "final", *Modality):
         table.add_column(title, justify="right")
     for tally in tallies:
-        weights = " · ".join(f"{modality} {share:.0%}" for modality, share in tally.weights().items() if share)
+        weights = tally.weights()
         table.add_row(
             tally.session,
             str(len(tally.finals)),
-            str(sum(len(final.words) for final in tally.finals)),
-            str(tally.revisions),
             str(tally.words_changed),
             _ms(tally.latencies_ms),
             _ms([final.times.published_ms - final.words[-1].end_ms for final in tally.finals if final.words]),
-            weights,
+            *(f"{weights.get(modality, 0.0):.0%}" for modality in Modality),
         )
     return table
+
+
+LEGEND = (
+    "changed: words shown and later changed. caption: median from the capture of the newest sound and picture to the "
+    "caption. final: median from the end of the last word. text, audio, video: share in the finals."
+)
 
 
 def _ms(values: list[float]) -> str:
