@@ -90,15 +90,23 @@ class LaneClock:
         for modality, partition in self._partitions.items():
             partition.held = modality in modalities
 
-    def take(self, machine_ns: int) -> Arrival | None:
-        """The record whose turn it is; None if there is none, or if one behind has nothing fetched and is waited for."""
+    def take(self, machine_ns: int, wake_ns: int | None = None) -> Arrival | None:
+        """The record whose turn it is; None if there is none, or if one behind has nothing fetched and is waited for.
+
+        None too if `wake_ns` comes before the record does: it is then that time, and the record is still unread.
+        """
         self._move(machine_ns)
         modality = self._next(machine_ns)
         if modality is None:
             return None
         partition = self._partitions[modality]
+        arrival_ns = self._now_ns
         if self._is_in_step(partition, machine_ns):
-            self._now_ns = max(self._now_ns, min(partition.head_ns(), machine_ns))
+            arrival_ns = max(arrival_ns, min(partition.head_ns(), machine_ns))
+        if wake_ns is not None and wake_ns <= arrival_ns:
+            self._now_ns = max(self._now_ns, wake_ns)
+            return None
+        self._now_ns = arrival_ns
         record = partition.queue.popleft()
         partition.queued_bytes -= len(record.value or b"")
         partition.taken = record.offset + 1 if partition.queue else partition.position

@@ -122,4 +122,4 @@ def speech(until_ms: float, from_ms: float = 0, session: str = "s") -> list[Fram
 
 
 def _captured_ns(frame: Frame) -> int:
-    return frame.time_ns + (frame.duration_ns or 0)
+    return frame.time_ns + (0 if frame.modality is TEXT else frame.duration_ns or 0)

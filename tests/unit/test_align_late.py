@@ -141,11 +141,11 @@ def test_several_frames_that_agree_on_another_time_begin_the_session_anew() -> N
     stage.live(*speech(500))
     hour = 3_600_000
     stage.hear(audio(hour), video(hour), audio(hour + 20), at_ms=540)
-    stage.until(1000)
+    stage.until(1100)
     ended, started = (
         event for event in stage.events if isinstance(event, (Ended, Started)) and event is not stage.events[0]
     )
-    assert ended == Ended("s", EndReason.CLOCK, ns(0), ns(500))
+    assert ended == Ended("s", EndReason.CLOCK, ns(0), ns(520))
     assert [ms(hop.start_ns) for hop in stage.hops] == [0, 320]
     assert started == Started("s", ns(hour))
     counted = stage.aligner.drain_outcomes()
