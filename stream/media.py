@@ -8,7 +8,7 @@ PyAV decodes; sizes are checked before it does. Knows nothing about hops, faces 
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 import imagesize
@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from stream.errors import Reason, RecordError
 
 if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
     from numpy.typing import NDArray
 
     from stream.frame import Frame
@@ -45,7 +46,7 @@ def picture(frame: Frame, max_pixels: int) -> av.VideoFrame:
         is no such header or the decoder finds no whole picture behind it.
     """
     _check_size(frame.payload, max_pixels)
-    decoder = av.CodecContext.create(_DECODERS[frame.content_type], "r")
+    decoder = cast("VideoCodecContext", av.CodecContext.create(_DECODERS[frame.content_type], "r"))
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(max_pixels), "err_detect": "explode"}
     try:
@@ -83,7 +84,9 @@ def luma(image: av.VideoFrame) -> NDArray[np.uint8]:
     """
     if image.format.name in ("yuvj420p", "yuvj422p", "yuvj444p", "gray"):
         plane = image.planes[0]
-        rows = np.frombuffer(plane, dtype=np.uint8).reshape(plane.height, plane.line_size)
+        rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(
+            plane.height, plane.line_size
+        )
         return rows[:, : image.width]
     return np.asarray(image.to_ndarray(format="gray"), dtype=np.uint8)
 

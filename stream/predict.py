@@ -21,8 +21,9 @@ import numpy as np
 from models.bundle import load
 from stream import metrics
 from stream.batch import Batcher
+from stream.face import FaceFinder
 from stream.frame import Modality
-from stream.mouth import FaceFinder, Mouth
+from stream.mouth import Mouth
 from stream.provider import Models
 from stream.raster import MAX_TOKENS, MODALITIES, HopInput, Raster
 

@@ -137,7 +137,7 @@ class Raster:
         for frame in frames:
             first = max(0, -(-(frame.time_ns - start_ns) // self.tick_ns))
             tokens[first:] = self.tokens(frame.payload.decode())
-        return tokens, tokens.any(axis=1)
+        return tokens, np.asarray(tokens.any(axis=1), dtype=np.bool_)
 
     def tokens(self, text: str) -> NDArray[np.int64]:
         """Ids of a text's known words, each once, in order, shape [MAX_TOKENS]."""

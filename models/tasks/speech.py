@@ -21,8 +21,9 @@ from rich.progress import track
 from models import synthetic
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, RATE_HZ, TICK_MS, TICK_SAMPLES
 from stream import clip
+from stream.face import FaceFinder
 from stream.frame import Frame, Modality
-from stream.mouth import FaceFinder, Mouth
+from stream.mouth import Mouth
 from stream.raster import Raster
 
 if TYPE_CHECKING:

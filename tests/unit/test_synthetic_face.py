@@ -7,7 +7,7 @@ from models.synthetic_face import LIDS
 from models.synthetic_look import HEIGHT_PX, WIDTH_PX, Look
 from models.synthetic_mouth import REST, visemes
 from models.synthetic_picture import mouth_px, pictures
-from stream.mouth import FaceFinder
+from stream.face import FaceFinder
 
 
 @pytest.fixture(scope="module")
