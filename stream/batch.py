@@ -48,7 +48,8 @@ class Batcher(Generic[Request, Answer]):
         self._max_delay_seconds = max_delay_seconds
         self._waiting: deque[tuple[Request, asyncio.Future[tuple[Answer, int]], float]] = deque()
         self._full = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._working = 0
+        self._tasks: set[asyncio.Task[None]] = set()  # the event loop itself holds them only weakly
 
     async def submit(self, request: Request) -> tuple[Answer, int]:
         """The request's answer, and how many requests shared its batch."""
@@ -56,20 +57,25 @@ class Batcher(Generic[Request, Answer]):
         self._waiting.append((request, answer, time.monotonic()))
         if len(self._waiting) >= self._max_batch:
             self._full.set()
-        if len(self._running) < self._workers:
+        if self._working < self._workers:
+            self._working += 1
             task = asyncio.create_task(self._work())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await answer
 
     async def _work(self) -> None:
-        while self._waiting:
-            await self._gather()
-            batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
-            if len(self._waiting) < self._max_batch:
-                self._full.clear()
-            if batch:
-                await self._run(batch)
+        # Counted down here and not when the task is done: between the two, who waited may have submitted anew.
+        try:
+            while self._waiting:
+                await self._gather()
+                batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+                if len(self._waiting) < self._max_batch:
+                    self._full.clear()
+                if batch:
+                    await self._run(batch)
+        finally:
+            self._working -= 1
 
     async def _gather(self) -> None:
         """Wait for a full batch until the oldest request's delay is over."""
@@ -90,11 +96,12 @@ class Batcher(Generic[Request, Answer]):
         loop = asyncio.get_running_loop()
         try:
             answers = await loop.run_in_executor(self._executor, self._call, [request for request, _, _ in batch])
+            answered = list(zip(batch, answers, strict=True))
         except Exception as error:  # handed to each waiting request, which raises it
             for _, future, _ in batch:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future, _), answer in zip(batch, answers, strict=True):
+        for (_, future, _), answer in answered:
             if not future.done():
                 future.set_result((answer, len(batch)))
