@@ -12,11 +12,12 @@ from stream.assembly import lane_maker
 from stream.config import Settings
 from stream.deadletter import DeadLetter
 from stream.frame import Modality
-from stream.lane import Lane, Result
+from stream.lane import Lane
 from stream.predict import Predictor
 from stream.progress import Progress
 from stream.publish import Prediction, SessionRecord
 from stream.replay import Clock, Source, on_hop, pieces, records
+from stream.results import Result
 from stream.scene import Scene
 
 Shown = Callable[[Prediction | SessionRecord], None]
