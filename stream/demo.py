@@ -66,8 +66,9 @@ async def demo(settings: Settings, clips: Sequence[Path], hop_ns: int, *, keep: 
     with tempfile.TemporaryDirectory(prefix="trivium-") as folder:
         program = _program(clips, Path(folder), hop_ns, console)
         async with broker(settings, keep=keep) as address:
-            console.print(f"Kafka answers at {address}.", style="dim")
             reached = settings.model_copy(update={"bootstrap_servers": address})
+            await topics.prepare(reached)
+            console.print(f"Kafka answers at {address}.", style="dim")
             started = time.monotonic()
             async with service(reached, config, keep=keep) as serving:
                 console.print(f"The service was ready after {time.monotonic() - started:.1f} s.", style="dim")
@@ -79,7 +80,7 @@ async def demo(settings: Settings, clips: Sequence[Path], hop_ns: int, *, keep: 
 
 def _program(clips: Sequence[Path], folder: Path, hop_ns: int, console: Console) -> Program:
     if clips:
-        return Program(sources(clips, Scene()), Scene(), hop_ns)
+        return Program(_named(sources(clips, Scene())), Scene(), hop_ns)
     from models import synthetic
 
     speaker = synthetic.speak(SYNTHETIC_SEED, SYNTHETIC_SENTENCES)
@@ -87,7 +88,13 @@ def _program(clips: Sequence[Path], folder: Path, hop_ns: int, console: Console)
     synthetic.write_clip(path, speaker)
     console.print("The clip is synthetic: a drawn face and a computed voice, no person.", style="yellow")
     scene = replace(Scene(), text=path.with_suffix(".vtt"))
-    return Program(sources([path], scene), scene, hop_ns, speaker.transcript)
+    return Program(_named(sources([path], scene)), scene, hop_ns, speaker.transcript)
+
+
+def _named(played: Sequence[Source]) -> list[Source]:
+    """Sessions of names that no earlier demo has used: what it left open would be taken up again."""
+    now = time.strftime("%H%M%S")
+    return [replace(source, sessions=tuple(f"{name}-{now}" for name in source.sessions)) for source in played]
 
 
 async def _perform(settings: Settings, program: Program, serving: Service, console: Console) -> list[Tally]:
@@ -95,7 +102,6 @@ async def _perform(settings: Settings, program: Program, serving: Service, conso
     tallies = {name: Tally(name) for name in program.sessions}
     open_sessions = set(tallies)
     limit_seconds = program.length_seconds + GRACE_SECONDS
-    await topics.prepare(settings)
     try:
         async with asyncio.timeout(limit_seconds), following(settings) as news, asyncio.TaskGroup() as tasks:
             tasks.create_task(play(settings, program.played, program.scene, Pace(program.hop_ns), lambda _: None))

@@ -172,7 +172,7 @@ def _ended(process: subprocess.Popen[bytes], log: Path) -> JobError:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1].removeprefix("trivium: ") if lines else "it said nothing"
 
 
 def _free_address(wanted: str) -> str:

@@ -68,9 +68,10 @@ async def reaching(settings: Settings) -> AsyncIterator[None]:
     try:
         yield
     except (KafkaError, OSError) as error:
+        told = str(error).removeprefix(f"{type(error).__name__}: ") or type(error).__name__
         raise BrokerError(
-            f"Kafka at {settings.bootstrap_servers} does not do what was asked ({type(error).__name__}: {error}): "
-            "start it with deploy/kafka start, or set bootstrap_servers."
+            f"Kafka at {settings.bootstrap_servers} failed: {told}. "
+            "Start it with deploy/kafka start, or set bootstrap_servers."
         ) from error
 
 

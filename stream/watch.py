@@ -73,20 +73,24 @@ async def following(
     settings: Settings, *, from_beginning: bool = False
 ) -> AsyncIterator[AsyncIterator[Prediction | SessionRecord]]:
     """Results that are news, from the moment of entry on; or all that the topic holds, then those."""
-    consumer = AIOKafkaConsumer(
-        **settings.client_options(),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-    async with topics.reaching(settings), consumer:
+    async with topics.reaching(settings):
         partitions, is_new = await _partitions(settings)
-        consumer.assign(partitions)
-        if from_beginning or is_new:
-            await consumer.seek_to_beginning(*partitions)
-        else:
-            await consumer.seek_to_end(*partitions)
-        yield _news(consumer)
+        consumer = AIOKafkaConsumer(
+            **settings.client_options(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )
+        try:
+            await consumer.start()
+            consumer.assign(partitions)
+            if from_beginning or is_new:
+                await consumer.seek_to_beginning(*partitions)
+            else:
+                await consumer.seek_to_end(*partitions)
+            yield _news(consumer)
+        finally:
+            await consumer.stop()
 
 
 async def _news(consumer: AIOKafkaConsumer) -> AsyncIterator[Prediction | SessionRecord]:

@@ -13,7 +13,7 @@ import typer.main
 from prometheus_client import Counter, Gauge, Histogram
 
 from stream import content, deadletter, headers, metrics, publish, topics, web
-from stream.cli import app
+from stream.commands import app
 from stream.config import Settings
 from stream.errors import ConfigError, JobError, Reason
 from stream.hop import EndReason, HopReason, Outcome
