@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from stream.frame import Frame
 
+PADDING_PX = 64  # at most: what a decoder rounds a side up by
 _DECODERS = {"image/jpeg": "mjpeg", "image/png": "png"}
+_BEGINNINGS = {"image/jpeg": b"\xff\xd8", "image/png": b"\x89PNG\r\n\x1a\n"}
 
 
 def samples(frame: Frame) -> NDArray[np.float32]:
@@ -45,10 +47,11 @@ def picture(frame: Frame, max_pixels: int) -> av.VideoFrame:
         `too_many_pixels` from the header alone, before anything is decoded; `bad_media` when there
         is no such header or the decoder finds no whole picture behind it.
     """
-    _check_size(frame.payload, max_pixels)
+    width_px, height_px = _checked_size(frame.payload, frame.content_type, max_pixels)
     decoder = cast("VideoCodecContext", av.CodecContext.create(_DECODERS[frame.content_type], "r"))
     decoder.thread_count = 1
-    decoder.options = {"max_pixels": str(max_pixels), "err_detect": "explode"}
+    padded_pixels = (width_px + PADDING_PX) * (height_px + PADDING_PX)
+    decoder.options = {"max_pixels": str(padded_pixels), "err_detect": "explode"}
     try:
         pictures = decoder.decode(av.Packet(frame.payload)) or decoder.decode(None)
     except FFmpegError as error:
@@ -64,17 +67,21 @@ def picture(frame: Frame, max_pixels: int) -> av.VideoFrame:
     return found
 
 
-def _check_size(payload: bytes, max_pixels: int) -> None:
-    try:
-        width_px, height_px = imagesize.get(BytesIO(payload))
-    except (ValueError, IndexError, OverflowError, KeyError) as error:
-        message = f"The picture's header cannot be read ({error}); send JPEG or PNG."
-        raise RecordError(Reason.BAD_MEDIA, message) from error
+def _checked_size(payload: bytes, content_type: str, max_pixels: int) -> tuple[int, int]:
+    """Width and height that the header tells.
+
+    imagesize reads many formats, XML among them: it is shown nothing but what begins as the content type says.
+    """
+    if not payload.startswith(_BEGINNINGS[content_type]):
+        message = f"The bytes begin with {payload[:8]!r}, which is no {content_type}; send what the content-type says."
+        raise RecordError(Reason.BAD_MEDIA, message)
+    width_px, height_px = imagesize.get(BytesIO(payload), exif_rotation=False)
     if width_px <= 0 or height_px <= 0:
-        raise RecordError(Reason.BAD_MEDIA, "The picture has no size in its header; send JPEG or PNG.")
+        raise RecordError(Reason.BAD_MEDIA, f"The {content_type} has no size in its header; send whole pictures.")
     if width_px * height_px > max_pixels:
         message = f"The picture has {width_px}x{height_px} pixels, at most {max_pixels} are taken; send it smaller."
         raise RecordError(Reason.TOO_MANY_PIXELS, message)
+    return width_px, height_px
 
 
 def luma(image: av.VideoFrame) -> NDArray[np.uint8]:

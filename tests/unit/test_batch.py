@@ -14,6 +14,7 @@ class Calls:
     """A model: doubles numbers, remembers its batches and threads, and waits at a gate if one is given."""
 
     def __init__(self, gate: threading.Event | None = None) -> None:
+        self.begun = threading.Semaphore(0)
         self.batches: list[list[int]] = []
         self.threads: set[int] = set()
         self.gate = gate
@@ -21,6 +22,7 @@ class Calls:
     def __call__(self, numbers: Sequence[int]) -> list[int]:
         self.batches.append(list(numbers))
         self.threads.add(threading.get_ident())
+        self.begun.release()
         if self.gate:
             assert self.gate.wait(10)
         return [2 * number for number in numbers]
@@ -38,10 +40,9 @@ async def turns(count: int = 10) -> None:
         await asyncio.sleep(0)
 
 
-async def until_called(calls: Calls, times: int) -> None:
-    async with asyncio.timeout(10):
-        while len(calls.batches) < times:
-            await asyncio.sleep(0)
+async def until_called(calls: Calls) -> None:
+    """Wait for the next call, while the event loop turns."""
+    assert await asyncio.to_thread(calls.begun.acquire, timeout=10)
 
 
 async def submitted(batcher: Batcher[int, int], numbers: Sequence[int]) -> list[tuple[int, int]]:
@@ -77,7 +78,7 @@ async def test_what_gathers_while_the_workers_are_busy_goes_together(executor: E
     calls = Calls(gate)
     batcher = Batcher(calls, executor, 1, 8)
     first = asyncio.create_task(batcher.submit(0))
-    await until_called(calls, 1)
+    await until_called(calls)
     others = [asyncio.create_task(batcher.submit(number)) for number in (1, 2, 3)]
     await turns()
     gate.set()
@@ -137,7 +138,7 @@ async def test_a_request_that_was_given_up_takes_no_other_with_it(executor: Exec
     calls = Calls(gate)
     batcher = Batcher(calls, executor, 1, 8)
     requests = [asyncio.create_task(batcher.submit(number)) for number in range(3)]
-    await until_called(calls, 1)
+    await until_called(calls)
     requests[1].cancel()
     gate.set()
     results = await asyncio.gather(*requests, return_exceptions=True)
@@ -149,7 +150,7 @@ async def test_the_model_runs_in_a_worker_thread_while_the_event_loop_goes_on(ex
     gate = threading.Event()
     calls = Calls(gate)
     request = asyncio.create_task(Batcher(calls, executor, 1, 8).submit(1))
-    await until_called(calls, 1)  # the loop turns although the model has not answered
+    await until_called(calls)  # the loop turns although the model has not answered
     gate.set()
     await request
     assert threading.get_ident() not in calls.threads
