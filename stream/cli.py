@@ -15,6 +15,7 @@ from stream.errors import TriviumError
 
 WRONG_USAGE = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 def main() -> NoReturn:
@@ -23,10 +24,16 @@ def main() -> NoReturn:
         code = _run()
     except KeyboardInterrupt:
         code = INTERRUPTED
+    if code == INTERRUPTED:
+        # All is stopped. The interpreter's own exit may end by the signal instead, when it came while modules were loaded.
+        sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)
 
 
 def _run() -> int:
+    from asyncio import CancelledError
+
     from typer import Abort
     from typer.exceptions import TyperException
 
@@ -35,9 +42,13 @@ def _run() -> int:
     try:
         return app(prog_name="trivium", standalone_mode=False) or 0
     except TyperException as error:
-        return _fail(f"{error.format_message()} See trivium --help, or trivium COMMAND --help.", WRONG_USAGE)
+        return _fail(
+            f"{error.format_message().rstrip('.')}: see trivium --help, or trivium COMMAND --help.", WRONG_USAGE
+        )
     except Abort:
         return INTERRUPTED
+    except CancelledError:
+        return TERMINATED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, and has what it wanted
         return 0
