@@ -104,7 +104,7 @@ class Service:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Set the stage, and leave nothing of it: SIGTERM ends a benchmark like Ctrl-C."""
-    signal.signal(signal.SIGTERM, _exit)
+    exit_on_sigterm()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trivium-benchmark-")))
         address = stack.enter_context(_broker())
@@ -135,6 +135,11 @@ def running(
         yield process
     finally:
         stop(process)
+
+
+def exit_on_sigterm() -> None:
+    """Let SIGTERM end this process like Ctrl-C, so that it leaves nothing behind."""
+    signal.signal(signal.SIGTERM, _exit)
 
 
 def finish(process: subprocess.Popen[bytes], what: str, log: Path, timeout_seconds: float) -> None:

@@ -1,0 +1,163 @@
+"""How much of the machine the service leaves to its models: `trivium serve` against its own decode and model calls, bare.
+
+Eight camera sessions (360x288 JPEG and sound, each of clips joined by a second of room noise) lie in the topics before
+anything is measured, written by the code of `trivium replay --speed 0`, merged in live order.
+
+service
+    `trivium serve`, a process of its own with a new group and empty `progress` and `predictions`. Its time counts from
+    ready (it then takes its lanes over and fetches) to the `published_ms` of the last final; start-up does not count.
+bare
+    This process, before anything is measured, serves the same topics once with a Predictor that notes every call with
+    its very input, in order: the payloads decoded for a hop (sound to samples, JPEG to pictures, the face finder on the
+    first of them) and each ONNX Runtime call as it was batched and padded. It then makes the same calls again from a
+    pool of as many threads as the service computes with (`threads`), with nothing in between: no Kafka, no parsing,
+    alignment, cropping, batching or JSON, no waiting of one call for another. Batches form by what happens to wait
+    together, so those of the measured runs are not the same to the call; `calls` and `service_calls` tell both.
+
+Figure `ratio`: median bare seconds / median service seconds; bar: at least 0.7. Service and bare runs take turns, so
+that a machine that slows down slows both. The broker shares the machine with the service, and its time counts against
+the service. `cpu_ms_per_session_second` is the service process's processor time from ready to the end over the length
+of the sessions; `cpu_ratio` the same quotient as `ratio`, of processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.bundle import load
+from stream import topics
+from stream.config import Settings
+from stream.publish import Prediction
+from stream.replay import Source, sources
+from stream.scene import Scene
+from stream.send import Pace, play
+from stream.times import NS_PER_SECOND
+from stream.watch import following
+from tests.benchmarks import clips
+from tests.benchmarks.bare import Cost, make_all, noted, told
+from tests.benchmarks.processes import Stage, exit_on_sigterm, serving, stage
+from tests.benchmarks.report import progress, report, spread
+
+SESSIONS = 8
+CLIPS = 15  # of each session: a minute
+GAP_MS = 1000
+BAR = 0.7
+TIMEOUT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """One run of the service."""
+
+    cost: Cost
+    finals: int
+    calls: int  # of the models, batches counted once
+    rows: int
+
+
+def main() -> None:
+    """Write, note, take turns, report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--sessions", type=int, default=SESSIONS)
+    parser.add_argument("--clips", type=int, default=CLIPS, help="of each session")
+    given = parser.parse_args()
+    with stage() as found:
+        settings = found.settings(http="127.0.0.1:0", group="noted")
+        threads = settings.threads or len(os.sched_getaffinity(0))
+        written = cameras(found, given.sessions, given.clips)
+        seconds = sum(source.length_ns for source in written) / NS_PER_SECOND
+        progress(f"writing {len(written)} sessions, {seconds:.0f} s in all")
+        records = asyncio.run(write(settings, written))
+        progress(f"{records} records are written; noting the calls of the service")
+        calls = asyncio.run(noted(settings, len(written)))
+        exit_on_sigterm()
+        gc.freeze()  # what is noted stays: no run is to look through it
+        make_all(calls[: len(calls) // 10], threads)
+        pairs = [(served(found, len(written), run), make_all(calls, threads)) for run in range(given.runs)]
+        runs = {"calls": told(calls), "records": records, "threads": threads, "clips": clips.source()}
+        report("service", {**figures(pairs, seconds), **runs, "sessions": given.sessions})
+
+
+def cameras(found: Stage, sessions: int, count: int) -> list[Source]:
+    """Sessions of different clips, each of so many joined."""
+    scene = Scene(gap_ms=(GAP_MS, GAP_MS))
+    played: list[Source] = []
+    for number in range(sessions):
+        paths = [clip.path for clip in clips.take(count, found.folder, number * count)]
+        played += sources(paths, scene, session=f"camera-{number + 1}", join=True)
+    return played
+
+
+async def write(settings: Settings, played: Sequence[Source]) -> int:
+    """All of it, as fast as Kafka takes it."""
+    scene = Scene(gap_ms=(GAP_MS, GAP_MS))
+    return await play(settings, played, scene, Pace(load(settings.bundle).hop_ns, 0), lambda _: None)
+
+
+def served(found: Stage, sessions: int, run: int) -> Served:
+    """One run of the real service over the same inputs, as if nobody had read them before."""
+    found.remove_topics(topics.PROGRESS, topics.PREDICTIONS)
+    with serving(found, "--group", f"run-{run + 1}") as service:
+        before = service.metrics()
+        after = service.wait_until_ended(sessions, TIMEOUT_SECONDS)
+        finals_ms = asyncio.run(_published_ms(found.settings(), sessions))
+    cpu_seconds = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
+    cost = Cost(max(finals_ms) / 1000 - service.ready_at, cpu_seconds)
+    calls, rows = (round(after[f"trivium_batch_size_{part}"]) for part in ("count", "sum"))
+    progress(f"run {run + 1}: served in {cost.seconds:.2f} s, {cost.cpu_seconds:.2f} s of processor time")
+    return Served(cost, len(finals_ms), calls, rows)
+
+
+async def _published_ms(settings: Settings, sessions: int) -> list[float]:
+    """When each final was published, once all sessions are told to have ended."""
+    finals_ms: list[float] = []
+    ended = 0
+    async with asyncio.timeout(60), following(settings, from_beginning=True) as news:
+        async for message in news:
+            if not isinstance(message, Prediction):
+                ended += message.state == "ended"
+            elif message.is_final:
+                finals_ms.append(message.times.published_ms)
+            if ended == sessions:
+                break
+    return finals_ms
+
+
+def figures(pairs: Sequence[tuple[Served, Cost]], session_seconds: float) -> dict[str, object]:
+    """The ratio, and what it is made of."""
+    service, bare = [served.cost for served, _ in pairs], [cost for _, cost in pairs]
+    ratio = _quotient([cost.seconds for cost in bare], [cost.seconds for cost in service])
+    cpu_ms = [cost.cpu_seconds * 1000 / session_seconds for cost in service]
+    return {
+        "ratio": round(ratio, 3),
+        "bar": BAR,
+        "passes": ratio >= BAR,
+        "cpu_ms_per_session_second": round(statistics.median(cpu_ms), 1),
+        "cpu_ratio": round(_quotient([cost.cpu_seconds for cost in bare], [cost.cpu_seconds for cost in service]), 3),
+        "spread": {
+            "ratio": spread([one.seconds / other.seconds for one, other in zip(bare, service, strict=True)]),
+            "service_seconds": spread([cost.seconds for cost in service]),
+            "bare_seconds": spread([cost.seconds for cost in bare]),
+            "cpu_ms_per_session_second": spread(cpu_ms),
+        },
+        "session_seconds": session_seconds,
+        "times_real_time": round(session_seconds / statistics.median(cost.seconds for cost in service), 1),
+        "finals": [served.finals for served, _ in pairs],
+        "service_calls": [{"calls": served.calls, "rows": served.rows} for served, _ in pairs],
+    }
+
+
+def _quotient(over: Sequence[float], under: Sequence[float]) -> float:
+    return statistics.median(over) / statistics.median(under)
+
+
+if __name__ == "__main__":
+    main()
