@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -23,17 +24,6 @@ QUEUE_BYTES = 2 << 20  # of one partition; a fetch may bring as much again
 LOOK_SECONDS = 0.1  # being caught up wears off, so a lane looks up at least this often
 
 
-class MachineClock:
-    """Nanoseconds since the epoch that only ever grow: the monotonic clock, set to the wall clock once."""
-
-    def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
-
-    def now_ns(self) -> int:
-        """The machine's time."""
-        return time.monotonic_ns() + self._offset_ns
-
-
 class Inlet:
     """The way in of one lane.
 
@@ -43,29 +33,25 @@ class Inlet:
         Set when there may be something to do.
     """
 
-    def __init__(
-        self, consumer: AIOKafkaConsumer, partitions: Mapping[Modality, TopicPartition], machine: MachineClock
-    ) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, partitions: Mapping[Modality, TopicPartition]) -> None:
         self.stirred = asyncio.Event()
         self._consumer = consumer
         self._partitions = partitions
-        self._machine = machine
+        self._since_ns = time.time_ns() - time.monotonic_ns()  # the wall clock is read only once
         self._clock = LaneClock()
         self._open = False
         self._paused: set[Modality] = set()
         self._answered_ms: dict[Modality, int] = {}
-        self._next: Arrival | None = None
         self._produced_ns: dict[Modality, int] = {}  # the newest record taken
 
     def open(self, positions: Mapping[Modality, int]) -> None:
         """Read on from `positions`; until now the partitions were paused."""
         for modality, partition in self._partitions.items():
             self._consumer.seek(partition, positions[modality])
-            self._clock.seek(modality, positions[modality], self._machine.now_ns())
+            self._clock.seek(modality, positions[modality], self._machine_ns())
         self._consumer.resume(*self._partitions.values())
         self._paused.clear()
         self._answered_ms.clear()
-        self._next = None
         self._open = True
 
     def close(self) -> None:
@@ -90,30 +76,25 @@ class Inlet:
         if stable_offset is None:
             stable_offset = self._consumer.highwater(partition)
         age_ns = max(0, time.time_ns() - self._answered_ms[modality] * NS_PER_MS)
-        answered_ns = self._machine.now_ns() - age_ns
+        answered_ns = self._machine_ns() - age_ns
         self._clock.fetched(modality, map(_record, records), position, stable_offset, answered_ns)
         self._measure_lag(modality, stable_offset)
         self.stirred.set()
 
     def take(self, wake_ns: int | None) -> Arrival | None:
-        """The record whose turn it is, unless the lane has something to do before it arrives."""
-        arrival = self._next or self._clock.take(self._machine.now_ns())
-        if arrival is not None and wake_ns is not None and arrival.now_ns >= wake_ns:
-            self._next = arrival
-            return None
-        self._next = None
+        """The record whose turn it is, unless `wake_ns` comes first."""
+        arrival = self._clock.take(self._machine_ns(), wake_ns)
         if arrival is not None:
             self._produced_ns[arrival.modality] = arrival.record.timestamp_ms * NS_PER_MS
         return arrival
 
-    def now_ns(self, wake_ns: int | None) -> int:
-        """The lane's time; no later than `wake_ns` while a record waits that arrives then or later."""
-        now_ns = self._clock.now_ns(self._machine.now_ns())
-        return now_ns if self._next is None or wake_ns is None else min(now_ns, wake_ns)
+    def now_ns(self) -> int:
+        """The lane's time."""
+        return self._clock.now_ns(self._machine_ns())
 
     def behind(self) -> frozenset[Modality]:
         """The partitions that are not caught up."""
-        return self._clock.behind(self._machine.now_ns())
+        return self._clock.behind(self._machine_ns())
 
     def hold(self, ahead: frozenset[Modality]) -> None:
         """Pause what the aligner has enough of, and what is queued enough; resume the rest."""
@@ -132,23 +113,24 @@ class Inlet:
         """Until there may be something to do: records, the lane's wake-up, `due` on the monotonic clock, or a moment."""
         seconds = LOOK_SECONDS
         if wake_ns is not None:
-            seconds = min(seconds, max(0, wake_ns - self.now_ns(wake_ns)) / NS_PER_SECOND)
+            seconds = min(seconds, (wake_ns - self.now_ns()) / NS_PER_SECOND)
         if due is not None:
-            seconds = min(seconds, max(0, due - time.monotonic()))
-        if self._next is None and seconds > 0:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self.stirred.wait()
-            except TimeoutError:
-                pass
+            seconds = min(seconds, due - time.monotonic())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0, seconds)):
+                await self.stirred.wait()
         self.stirred.clear()
+
+    def _machine_ns(self) -> int:
+        """Nanoseconds since the epoch that only ever grow, whatever is done to the wall clock."""
+        return self._since_ns + time.monotonic_ns()
 
     def _measure_lag(self, modality: Modality, stable_offset: int) -> None:
         partition = self._partitions[modality]
         unread = max(0, stable_offset - self._clock.positions()[modality])
         metrics.CONSUMER_LAG_RECORDS.labels(partition.topic, partition.partition).set(unread)
         produced_ns = self._produced_ns.get(modality)
-        lag_ns = self._machine.now_ns() - produced_ns if unread and produced_ns is not None else 0
+        lag_ns = self._machine_ns() - produced_ns if unread and produced_ns is not None else 0
         metrics.CONSUMER_LAG_SECONDS.labels(partition.topic, partition.partition).set(max(0, lag_ns) / NS_PER_SECOND)
 
 

@@ -8,6 +8,7 @@ out at once by another producer, and nobody waits for them. What a lane computes
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from stream import clients, metrics, topics
 from stream.config import Settings
 from stream.deadletter import DeadLetter
 from stream.frame import Modality
-from stream.inlet import Inlet, MachineClock
+from stream.inlet import Inlet
 from stream.lane import Lane
 from stream.outlet import Outlet
 from stream.progress import EPOCH_KEY, Offsets, Progress, epoch_value, restored
@@ -61,7 +62,7 @@ class Owner:
         self._make_lane = make_lane
         self._context_ns = context_ns
         self._partitions = {name: TopicPartition(settings.topic_prefix + name, number) for name in Modality}
-        self.inlet = Inlet(consumer, self._partitions, MachineClock())
+        self.inlet = Inlet(consumer, self._partitions)
         self._interims = Outlet(settings, number, interims)
         self._released = False
         self._gathered: list[Result | DeadLetter] = []
@@ -105,6 +106,7 @@ class Owner:
     async def _begin(self, progress: Progress, outlet: Outlet) -> Lane:
         if self.lane is not None:
             self.lane.close()
+            self.inlet = Inlet(self._consumer, self._partitions)  # its clock is at the old lane's time
         progress.epoch += 1
         await outlet.remember([(EPOCH_KEY, epoch_value(progress.epoch))])
         self._gathered.clear()
@@ -139,8 +141,9 @@ class Owner:
     async def _step(self, lane: Lane, outlet: Outlet) -> None:
         """Take what is there, advance, publish, and wait for more."""
         taken = self._take(lane)
-        behind = self.inlet.behind()
-        for result in await lane.advance(self.inlet.now_ns(lane.wake_ns()), behind):
+        now_ns, behind = self.inlet.now_ns(), self.inlet.behind()
+        woken = (wake_ns := lane.wake_ns()) is not None and wake_ns <= now_ns
+        for result in await lane.advance(now_ns, behind):
             if isinstance(result, Result) and result.is_interim:
                 await self._interims.show(result)
             else:
@@ -148,10 +151,13 @@ class Owner:
         self.inlet.hold(lane.aligner.ahead(behind))
         if time.monotonic() >= self._commit_due:
             await self._commit(lane, outlet)
-        if taken < TAKE_RECORDS:
+        if woken or taken == TAKE_RECORDS:
+            await asyncio.sleep(0)  # there may be more to take; but others have their turn
+        else:
             await self.inlet.wait(lane.wake_ns(), self._commit_due if self._gathered else None)
 
     def _take(self, lane: Lane) -> int:
+        """Records in step, until none is there or the lane has something to do before the next."""
         for taken in range(TAKE_RECORDS):
             arrival = self.inlet.take(lane.wake_ns())
             if arrival is None:

@@ -1,4 +1,4 @@
-"""The service: start, main loop, drain. One consumer, one task group, one owner a lane.
+"""The service: start, main loop, drain. One consumer, one owner a lane.
 
     settings -> [start] -> ready -> [main loop: lanes come and go with their partitions] -> signal -> [drain] -> end
 
@@ -12,14 +12,14 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream import clients, metrics, web
-from stream.assembly import context_ns, lane_maker
+from stream import clients, logs, metrics, web
+from stream.assembly import LaneMaker, context_ns, lane_maker
 from stream.config import Settings
 from stream.errors import BrokerError, TriviumError
 from stream.frame import Modality
@@ -45,64 +45,62 @@ async def serve(settings: Settings) -> None:
     KeyboardInterrupt
         After the drain, if it was SIGINT.
     """
+    logs.set_up(settings.log_format)
     listener = web.listen(settings.http)
     stop = Stop()
-    with _one_error(settings):
+    with one_error(settings):
         async with asyncio.TaskGroup() as tasks:
             health = web.Health()
-            pages = tasks.create_task(web.serve(web.app(health), listener))
-            beating = tasks.create_task(_beat(health))
-            await _run(settings, health, tasks, stop)
-            pages.cancel()
-            beating.cancel()
+            beside = [tasks.create_task(web.serve(web.app(health), listener)), tasks.create_task(_beat(health))]
+            report = await start_up(settings)
+            with closing(report.checked()) as predictor:
+                log.info("started", extra=dict(report.found))
+                await host(settings, lane_maker(settings, predictor), context_ns(predictor), health, stop.wished)
+            for task in beside:
+                task.cancel()
     if stop.signal is signal.SIGINT:
         raise KeyboardInterrupt
 
 
-class Stop:
-    """The wish that the service end."""
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-        self._wished = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._wish, number)
-
-    async def wait(self) -> None:
-        """Until a signal has come."""
-        await self._wished.wait()
-
-    def _wish(self, number: signal.Signals) -> None:
-        self.signal = self.signal or number
-        self._wished.set()
-
-
-async def _run(settings: Settings, health: web.Health, tasks: asyncio.TaskGroup, stop: Stop) -> None:
-    # Start.
-    report = await start_up(settings)
-    predictor = report.checked()
-    for name, found in report.found:
-        log.info("%s: %s", name, found)
-    async with clients.producer(settings) as interims, clients.input_consumer(settings) as consumer:
+async def host(
+    settings: Settings, make_lane: LaneMaker, left_context_ns: int, health: web.Health, stop: asyncio.Event
+) -> None:
+    """Own the lanes that the group assigns, until `stop`; then drain."""
+    async with (
+        clients.producer(settings) as interims,
+        clients.input_consumer(settings) as consumer,
+        asyncio.TaskGroup() as tasks,
+    ):
         make_owner = partial(
             Owner,
             settings=settings,
             consumer=consumer,
             interims=interims,
-            make_lane=lane_maker(settings, predictor),
-            context_ns=context_ns(predictor),
+            make_lane=make_lane,
+            context_ns=left_context_ns,
         )
         lanes = Lanes(consumer, make_owner, tasks, health)
-        # Main loop.
         consumer.subscribe([settings.topic_prefix + name for name in Modality], listener=lanes)
         reading = tasks.create_task(lanes.read())
         await stop.wait()
-        # Drain.
         log.info("stopping: what is final goes out and is committed")
         health.block("stop", "the service is stopping")
         reading.cancel()
         await lanes.drain()
-    predictor.close()
+
+
+class Stop:
+    """The wish that the service end, and the signal that brought it."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self.wished = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._wish, number)
+
+    def _wish(self, number: signal.Signals) -> None:
+        self.signal = self.signal or number
+        self.wished.set()
 
 
 class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
@@ -170,7 +168,7 @@ async def _beat(health: web.Health) -> None:
 
 
 @contextmanager
-def _one_error(settings: Settings) -> Iterator[None]:
+def one_error(settings: Settings) -> Iterator[None]:
     """Raise the first error of the task group that can be named, instead of the group."""
     try:
         yield

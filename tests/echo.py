@@ -25,6 +25,7 @@ FRAME_MS = 100
 SILENCE = "."
 BROKEN = "?"
 SECOND_BYTE = b"\x00"
+DEFAULT_TIMING = Timing()
 MAKER = Maker("speech", Model(name="echo", version="1", digest="sha256:0"), "cpu")
 INTAKE = Intake({name: name for name in Modality}, dict.fromkeys(Modality, SOUND), 900_000)
 
@@ -88,9 +89,9 @@ def letter(frame: Frame) -> str:
     return chr(frame.payload[0])
 
 
-def echo_lane(progress: Progress, number: int = 0) -> Lane:
-    aligner = Aligner(Timing(), 8 << 20, 64 << 20)
-    return Lane(number, INTAKE, aligner, EchoSegment, MAKER, progress, CONTEXT_NS)
+def echo_lane(progress: Progress, number: int = 0, intake: Intake = INTAKE, timing: Timing = DEFAULT_TIMING) -> Lane:
+    aligner = Aligner(timing, 8 << 20, 64 << 20)
+    return Lane(number, intake, aligner, EchoSegment, MAKER, progress, CONTEXT_NS)
 
 
 def sound(session: str, text: str, start_ms: int = 0) -> Iterator[Frame | End]:
@@ -101,6 +102,12 @@ def sound(session: str, text: str, start_ms: int = 0) -> Iterator[Frame | End]:
         time_ns = T0_NS + (start_ms + FRAME_MS * place) * MS
         yield Frame(session, Modality.AUDIO, time_ns, FRAME_MS * MS, payload, SOUND)
     yield End(session, Modality.AUDIO, T0_NS + end_ms * MS)
+
+
+def unseen(session: str) -> Iterator[Frame | End]:
+    """One picture and no more, so that nobody waits for video."""
+    yield Frame(session, Modality.VIDEO, T0_NS, 40 * MS, b"picture", "image/jpeg")
+    yield End(session, Modality.VIDEO, T0_NS + 40 * MS)
 
 
 def live(items: Iterable[Frame | End], number: int = 0) -> list[Record]:

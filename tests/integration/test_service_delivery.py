@@ -1,0 +1,146 @@
+"""The service on a real broker, with lanes that need no model: what is delivered, what is committed, what is resumed."""
+
+from __future__ import annotations
+
+from stream import topics
+from stream.frame import End, Frame, Modality, Record
+from stream.publish import Prediction, SessionRecord
+from tests.echo import CONTEXT_NS, FRAME_MS, MS, sound, unseen
+from tests.echo_service import committed, ended, finals, read_until, results_until, running, settings_of, source
+
+SAID = "hello.........you.........there........."
+MIDDLE = SAID.index("you") + 4  # of what is sent: two records before it are video's
+
+
+def spoken(session: str, text: str = SAID) -> list[Frame | End]:
+    return [*unseen(session), *sound(session, text)]
+
+
+async def test_a_live_session_is_told_from_its_start_to_its_end(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    async with source(settings) as live, running(settings):
+        await live.send(*spoken("a"))
+        results = await results_until(settings, lambda found: bool(ended(found)))
+    assert [(one.session, one.state) for one in results if isinstance(one, SessionRecord)] == [
+        ("a", "started"),
+        ("a", "ended"),
+    ]
+    assert finals(results) == ["h e l l o", "y o u", "t h e r e"]
+    assert [(one.reason, one.finals) for one in ended(results)] == [("end", 3)]
+    assert {one.epoch for one in results if isinstance(one, Prediction)} == {1}
+
+
+async def test_results_go_to_the_partition_of_their_lane_whatever_their_key_hashes_to(
+    broker: str, topic_prefix: str
+) -> None:
+    settings = settings_of(broker, topic_prefix)
+    async with source(settings) as live, running(settings):
+        await live.send(*spoken("a"), partition=0)
+        await live.send(*spoken("b"), partition=1)
+        for partition, session in enumerate("ab"):
+            results = await results_until(settings, lambda found: bool(ended(found)), partition)
+            assert {one.session for one in results} == {session}
+
+
+async def test_a_restart_in_the_middle_of_a_session_goes_on_where_it_was(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    items = spoken("a")
+    async with source(settings) as live:
+        async with running(settings):
+            await live.send(*items[:MIDDLE])
+            await results_until(settings, lambda found: shows(found, "y"))
+        async with running(settings):
+            await live.send(*items[MIDDLE:])
+            results = await results_until(settings, lambda found: bool(ended(found)))
+    assert finals(results) == ["h e l l o", "y o u", "t h e r e"]
+    assert [one.finals for one in ended(results)] == [3]
+    assert [one.state for one in results if isinstance(one, SessionRecord)] == ["started", "ended"]
+    assert sorted({one.epoch for one in results if isinstance(one, Prediction)}) == [1, 2]
+
+
+async def test_a_stop_closes_no_segment(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    async with source(settings) as live:
+        async with running(settings):
+            await live.send(*spoken("a", "hello")[:-1])
+            await results_until(settings, lambda found: shows(found, "h"))
+        results = await results_until(settings, bool)
+    assert finals(results) == []
+    assert ended(results) == []
+
+
+async def test_the_committed_offset_is_the_lowest_that_the_next_owner_needs(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    items = spoken("a")[:MIDDLE]
+    async with source(settings) as live:
+        async with running(settings):
+            await live.send(*items)
+            await results_until(settings, lambda found: shows(found, "y"))
+        offsets = await committed(settings)
+        results = await results_until(settings, bool)
+    segment_ms = max(one.start_ms for one in results if isinstance(one, Prediction))
+    [started] = [one for one in results if isinstance(one, SessionRecord)]
+    needed_ms = segment_ms - started.start_ms - CONTEXT_NS // MS
+    assert offsets["audio", 0] == needed_ms // FRAME_MS
+
+
+async def test_everything_is_committed_once_a_session_has_ended(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    items = spoken("a")
+    async with source(settings) as live:
+        async with running(settings):
+            await live.send(*items)
+            await results_until(settings, lambda found: bool(ended(found)))
+        assert (await committed(settings))["audio", 0] == len(items) - 2
+        async with running(settings):
+            pass
+        progress = await read_until(settings, topics.PROGRESS, lambda found: any(one.value is None for one in found))
+    assert next(one.key for one in progress if one.value is None) == b"a"
+
+
+async def test_a_record_that_cannot_be_read_is_a_dead_letter_with_its_reason_and_the_stream_goes_on(
+    broker: str, topic_prefix: str
+) -> None:
+    settings = settings_of(broker, topic_prefix, max_record_bytes=5_000)
+    items = spoken("a")
+    audio = topic_prefix + Modality.AUDIO
+    bad = [
+        Record(audio, 0, -1, 0, None, b"x", ()),
+        Record(audio, 0, -1, 0, b"\xff", b"x", ()),
+        Record(audio, 0, -1, 0, b"a", b"odd", ()),
+        Record(audio, 0, -1, 0, b"a", bytes(6_000), (("ce_note", b"kept"),)),
+        Record(audio, 0, -1, 0, None, bytes(6_000), ()),
+        Record(topic_prefix + Modality.TEXT, 0, -1, 0, b"a", b"\xff\xfe", ()),
+    ]
+    async with source(settings) as live, running(settings):
+        await live.send(*items[:22])
+        for record in bad:
+            await live.send_record(record)
+        await live.send(*items[22:])
+        results = await results_until(settings, lambda found: bool(ended(found)))
+        letters = await read_until(settings, topics.DEAD_LETTERS, lambda found: len(found) >= len(bad))
+    assert finals(results) == ["h e l l o", "y o u", "t h e r e"]
+    reasons = [dict(one.headers)["trivium_reason"].decode() for one in letters]
+    assert sorted(reasons) == ["bad_key", "bad_length", "bad_text", "no_key", "no_key", "too_large"]
+    [too_large] = [one for one in letters if dict(one.headers)["trivium_reason"] == b"too_large"]
+    assert (too_large.key, too_large.value, dict(too_large.headers)["ce_note"]) == (b"a", None, b"kept")
+    assert dict(too_large.headers)["trivium_offset"] == b"23"
+
+
+async def test_a_second_process_takes_over_lanes_without_saying_anything_twice(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    said = {session: spoken(session) for session in "ab"}
+    async with source(settings) as live, running(settings):
+        for partition, items in enumerate(said.values()):
+            await live.send(*items[:MIDDLE], partition=partition)
+            await results_until(settings, lambda found: shows(found, "y"), partition)
+        async with running(settings):
+            for partition, (session, items) in enumerate(said.items()):
+                await live.send(*items[MIDDLE:], partition=partition)
+                results = await results_until(settings, lambda found: bool(ended(found)), partition)
+                assert finals(results) == ["h e l l o", "y o u", "t h e r e"]
+                assert {one.session for one in results} == {session}
+
+
+def shows(results: list[Prediction | SessionRecord], text: str) -> bool:
+    return any(isinstance(one, Prediction) and one.text.startswith(text) for one in results)
