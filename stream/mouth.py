@@ -23,6 +23,7 @@ MIN_INSIDE = 0.75  # of the crop's area, or the mouth is half out of the picture
 CROP_WIDTH_EYES = 1.25  # the crop's width in eye distances
 FOLLOW_PX = 32  # side of the patch by which the head is followed
 FOLLOW_EYES = 1.6  # the same patch's side in eye distances
+MIN_CONTRAST = 2.0  # standard deviation of a crop; below it the mouth is covered by something plain
 MIN_PEAK = 0.1  # of the phase correlation; below it the head counts as still
 
 
@@ -43,11 +44,11 @@ class Mouth:
     def crops(self, pictures: list[av.VideoFrame]) -> list[NDArray[np.uint8] | None]:
         """One crop [height, width] a picture of one hop, in time order.
 
-        None before the first picture with a face, and where the mouth is half outside.
+        None before the first picture with a face, and where the mouth is half outside or plainly covered.
         """
         found: list[NDArray[np.uint8] | None] = []
         face: Face | None = None
-        before: NDArray[np.float32] | None = None
+        first: NDArray[np.float32] | None = None  # followed from here all along, so that errors do not add up
         moved = np.zeros(2, dtype=np.float32)
         for image in pictures:
             if face is None:
@@ -57,10 +58,9 @@ class Mouth:
                     continue
             grey = luma(image)
             patch = _patch(grey, face, face.eyes + moved)
-            if before is not None:
-                moved += _shift(before, patch) * (face.eye_distance_px * FOLLOW_EYES / FOLLOW_PX)
-                patch = _patch(grey, face, face.eyes + moved)
-            before = patch
+            if first is None:
+                first = patch
+            moved += _shift(first, patch) * (face.eye_distance_px * FOLLOW_EYES / FOLLOW_PX)
             found.append(self._crop(grey, face.mouth + moved, face.eye_distance_px * CROP_WIDTH_EYES))
         return found
 
@@ -75,7 +75,8 @@ class Mouth:
         height = width * self.height_px / self.width_px
         if _inside(grey.shape, centre, width, height) < MIN_INSIDE:
             return None
-        return _quantised(_sampled(grey, centre, width / self.width_px, self.height_px, self.width_px))
+        crop = _sampled(grey, centre, width / self.width_px, self.height_px, self.width_px)
+        return None if crop.std() < MIN_CONTRAST else _quantised(crop)
 
 
 def _inside(shape: tuple[int, ...], centre: NDArray[np.float32], width: float, height: float) -> float:
