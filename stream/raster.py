@@ -135,9 +135,14 @@ class Raster:
     def _text(self, frames: Sequence[Frame], start_ns: int, ticks: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         tokens = np.zeros((ticks, MAX_TOKENS), dtype=np.int64)
         for frame in frames:
-            first = max(0, -(-(frame.time_ns - start_ns) // self.tick_ns))
-            tokens[first:] = self.tokens(frame.payload.decode())
+            tokens[self._first_tick(frame.time_ns - start_ns) :] = self.tokens(frame.payload.decode())
+            if frame.duration_ns is not None:
+                tokens[self._first_tick(frame.time_ns + frame.duration_ns - start_ns) :] = 0
         return tokens, np.asarray(tokens.any(axis=1), dtype=np.bool_)
+
+    def _first_tick(self, offset_ns: int) -> int:
+        """The first tick that begins at or after a time within the hop, or before it."""
+        return max(0, -(-offset_ns // self.tick_ns))
 
     def tokens(self, text: str) -> NDArray[np.int64]:
         """Ids of a text's known words, each once, in order, shape [MAX_TOKENS]."""
@@ -161,11 +166,11 @@ def nearest_frames(frames: Sequence[Frame], start_ns: int, ticks: int, tick_ns: 
 
 
 def _shown_ns(frames: Sequence[Frame], longest_ns: int) -> list[int]:
-    """How long each picture is shown: its duration, else until the next, at most `longest_ns`."""
+    """How long each picture is shown: its duration, else until the next, then at most `longest_ns`."""
     until_next = [after.time_ns - frame.time_ns for frame, after in pairwise(frames)] + [longest_ns]
     known = [frame.duration_ns for frame in frames]
     return [
-        max(min(gap if duration is None else duration, longest_ns), 1)
+        max(min(gap, longest_ns) if duration is None else duration, 1)
         for gap, duration in zip(until_next, known, strict=True)
     ]
 
@@ -193,7 +198,7 @@ def _offset_ns(run: list[Frame]) -> int:
 
 
 def _resampled(sound: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:
-    """Band-limited resampling by a polyphase filter."""
+    """Band-limited resampling by a polyphase filter; beyond its ends the sound goes on as it began and ended."""
     if from_hz == to_hz:
         return sound
-    return np.asarray(resample_poly(sound, to_hz, from_hz, padtype="line"), dtype=np.float32)
+    return np.asarray(resample_poly(sound, to_hz, from_hz, padtype="edge"), dtype=np.float32)
