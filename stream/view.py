@@ -90,17 +90,14 @@ class Captions:
 
     def show(self, message: Prediction | SessionRecord) -> None:
         """Print what stays, put what may change on its session's line."""
-        if isinstance(message, SessionRecord):
-            self._open.pop(message.session, None)
-            self._print(news(message))
-        elif message.is_final:
-            self._open.pop(message.session, None)
-            self._print(caption(message, live=self._is_live))
-        elif self._console.is_terminal:
-            self._open[message.session] = caption(message, live=self._is_live)
-        else:
-            self._print(caption(message, live=self._is_live))
+        line = news(message) if isinstance(message, SessionRecord) else caption(message, live=self._is_live)
+        passing = self._console.is_terminal and isinstance(message, Prediction) and not message.is_final
+        self._open.pop(message.session, None)
+        if passing:
+            self._open[message.session] = line
         self._live.update(Group(*self._open.values()), refresh=self._live.is_started)
+        if not passing:
+            self._print(line)
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=not self._console.is_terminal)
@@ -109,7 +106,8 @@ class Captions:
 def caption(prediction: Prediction, *, live: bool = True) -> Text:
     """One line: session, text, if live how long after its newest tick it was published, and what each modality gave."""
     settled = prediction.is_final or prediction.stability >= FULL_STABILITY
-    text = Text(f"{prediction.session}  ", style="cyan")
+    text = Text()
+    text.append(f"{prediction.session}  ", style="cyan")
     mark = ("final ", "bold green") if prediction.is_final else (f"rev {prediction.revision:<2}", "yellow")
     text.append(*mark)
     text.append(f" {prediction.text} ", style="bold" if prediction.is_final else "" if settled else "italic")
@@ -135,8 +133,8 @@ def gave(prediction: Prediction) -> str:
     for modality, result in prediction.modalities.items():
         if result.weight or result.status not in UNHURT:
             trouble = "" if result.status in UNHURT else f" ({result.status})"
-            parts.append(f"{modality} {result.weight:.0%}{trouble}")
-    return " · ".join(parts)
+            parts.append(f"{modality} {100 * result.weight:.0f}{trouble}")
+    return f"{' '.join(parts)} %" if parts else ""
 
 
 def clock(time_ms: float) -> str:

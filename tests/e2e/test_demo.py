@@ -36,8 +36,8 @@ async def test_the_demo_shows_captions_until_they_are_final_and_leaves_nothing_r
     done = await trivium("demo", **environment)
     assert done.code == 0, done.errors
     assert "synthetic: a drawn face and a computed voice, no person" in done.output
-    assert re.search(r"rev 1 .* \+\d+ ms .*audio \d+%", done.output)
-    assert re.search(r"final .* \+\d+ ms .*video \d+%", done.output)
+    assert re.search(r"rev 1 .* \+\d+ ms .*audio \d+", done.output)
+    assert re.search(r"final .* \+\d+ ms .*video \d+ %", done.output)
     assert "said:" in done.output
     assert services(topic_prefix) == []
 
