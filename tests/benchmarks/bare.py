@@ -38,6 +38,7 @@ class Call:
     name: str  # decode, text, audio, video or fusion
     rows: int
     make: Callable[[], object]
+    make_whole: Callable[[], object]  # of a hop's media, also what is neither decoding nor a model: place, follow, crop
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class NotingPredictor(Predictor):
         nearest = nearest_frames(video, hop.start_ns, ticks, self.bundle.tick_ns)
         pictures = [video[index] for index in sorted({index for index in nearest if index is not None})]
         decode = partial(_decode, self._finder, hop.frames.get(Modality.AUDIO, []), pictures, self._max_pixels)
-        self.calls.append(Call("decode", 1, decode))
+        whole = partial(self.raster.hop, hop.frames, hop.start_ns, hop.end_ns)
+        self.calls.append(Call("decode", 1, decode, whole))
         return await super().prepare(hop)
 
 
@@ -87,8 +89,8 @@ class _NotingModels:
         self._calls = calls
 
     def run(self, graph: str, inputs: Arrays) -> Arrays:
-        rows = len(next(iter(inputs.values())))
-        self._calls.append(Call(str(graph), rows, partial(self._models.run, graph, inputs)))
+        run = partial(self._models.run, graph, inputs)
+        self._calls.append(Call(str(graph), len(next(iter(inputs.values()))), run, run))
         return self._models.run(graph, inputs)
 
 
@@ -106,11 +108,12 @@ async def noted(settings: Settings, sessions: int) -> list[Call]:
     return NotingPredictor.newest.calls
 
 
-def make_all(calls: Sequence[Call], threads: int) -> Cost:
+def make_all(calls: Sequence[Call], threads: int, *, whole: bool = False) -> Cost:
     """Make the calls in their order, in as many threads as the service computes with."""
+    made = [call.make_whole if whole else call.make for call in calls]
     began, cpu_began = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(_make, calls):
+        for _ in pool.map(_make, made):
             pass
     return Cost(time.perf_counter() - began, time.process_time() - cpu_began)
 
@@ -125,8 +128,8 @@ def told(calls: Sequence[Call]) -> dict[str, object]:
     }
 
 
-def _make(call: Call) -> None:
-    call.make()
+def _make(call: Callable[[], object]) -> None:
+    call()
 
 
 def _decode(finder: FaceFinder, sound: Sequence[Frame], pictures: Sequence[Frame], max_pixels: int) -> None:

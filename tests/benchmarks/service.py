@@ -16,7 +16,9 @@ bare
 
 Figure `ratio`: median bare seconds / median service seconds; bar: at least 0.7. Service and bare runs take turns, so
 that a machine that slows down slows both. The broker shares the machine with the service, and its time counts against
-the service. `cpu_ms_per_session_second` is the service process's processor time from ready to the end over the length
+the service. `ratio_with_cropping` is beside it the same quotient where a hop's decoding is all that a worker thread of the
+service does with its media: placing it on the tick grid, following the head and cropping the mouth too.
+`cpu_ms_per_session_second` is the service process's processor time from ready to the end over the length
 of the sessions; `cpu_ratio` the same quotient as `ratio`, of processor time.
 """
 
@@ -40,7 +42,7 @@ from stream.send import Pace, play
 from stream.times import NS_PER_SECOND
 from stream.watch import following
 from tests.benchmarks import clips
-from tests.benchmarks.bare import Cost, make_all, noted, told
+from tests.benchmarks.bare import Call, Cost, make_all, noted, told
 from tests.benchmarks.processes import Stage, exit_on_sigterm, serving, stage
 from tests.benchmarks.report import progress, report, spread
 
@@ -52,10 +54,12 @@ TIMEOUT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Served:
-    """One run of the service."""
+class Run:
+    """One run of the service, and after it one of its calls."""
 
     cost: Cost
+    bare: Cost
+    whole: Cost  # with all that is done to a hop's media
     finals: int
     calls: int  # of the models, batches counted once
     rows: int
@@ -81,9 +85,9 @@ def main() -> None:
         exit_on_sigterm()
         gc.freeze()  # what is noted stays: no run is to look through it
         make_all(calls[: len(calls) // 10], threads)
-        pairs = [(served(found, len(written), run), make_all(calls, threads)) for run in range(given.runs)]
-        runs = {"calls": told(calls), "records": records, "threads": threads, "clips": clips.source()}
-        report("service", {**figures(pairs, seconds), **runs, "sessions": given.sessions})
+        runs = [measured(found, len(written), run, calls, threads) for run in range(given.runs)]
+        made = {"calls": told(calls), "records": records, "threads": threads, "clips": clips.source()}
+        report("service", {**figures(runs, seconds), **made, "sessions": given.sessions})
 
 
 def cameras(found: Stage, sessions: int, count: int) -> list[Source]:
@@ -102,8 +106,8 @@ async def write(settings: Settings, played: Sequence[Source]) -> int:
     return await play(settings, played, scene, Pace(load(settings.bundle).hop_ns, 0), lambda _: None)
 
 
-def served(found: Stage, sessions: int, run: int) -> Served:
-    """One run of the real service over the same inputs, as if nobody had read them before."""
+def measured(found: Stage, sessions: int, run: int, noted_calls: Sequence[Call], threads: int) -> Run:
+    """The real service over the same inputs, as if nobody had read them before; then its calls, bare."""
     found.remove_topics(topics.PROGRESS, topics.PREDICTIONS)
     with serving(found, "--group", f"run-{run + 1}") as service:
         before = service.metrics()
@@ -113,7 +117,8 @@ def served(found: Stage, sessions: int, run: int) -> Served:
     cost = Cost(max(finals_ms) / 1000 - service.ready_at, cpu_seconds)
     calls, rows = (round(after[f"trivium_batch_size_{part}"]) for part in ("count", "sum"))
     progress(f"run {run + 1}: served in {cost.seconds:.2f} s, {cost.cpu_seconds:.2f} s of processor time")
-    return Served(cost, len(finals_ms), calls, rows)
+    bare, whole = make_all(noted_calls, threads), make_all(noted_calls, threads, whole=True)
+    return Run(cost, bare, whole, len(finals_ms), calls, rows)
 
 
 async def _published_ms(settings: Settings, sessions: int) -> list[float]:
@@ -131,10 +136,15 @@ async def _published_ms(settings: Settings, sessions: int) -> list[float]:
     return finals_ms
 
 
-def figures(pairs: Sequence[tuple[Served, Cost]], session_seconds: float) -> dict[str, object]:
+def figures(runs: Sequence[Run], session_seconds: float) -> dict[str, object]:
     """The ratio, and what it is made of."""
-    service, bare = [served.cost for served, _ in pairs], [cost for _, cost in pairs]
-    ratio = _quotient([cost.seconds for cost in bare], [cost.seconds for cost in service])
+    service, bare, whole = [run.cost for run in runs], [run.bare for run in runs], [run.whole for run in runs]
+    seconds = {
+        "service_seconds": [cost.seconds for cost in service],
+        "bare_seconds": [cost.seconds for cost in bare],
+        "bare_seconds_with_cropping": [cost.seconds for cost in whole],
+    }
+    ratio = _quotient(seconds["bare_seconds"], seconds["service_seconds"])
     cpu_ms = [cost.cpu_seconds * 1000 / session_seconds for cost in service]
     return {
         "ratio": round(ratio, 3),
@@ -142,16 +152,16 @@ def figures(pairs: Sequence[tuple[Served, Cost]], session_seconds: float) -> dic
         "passes": ratio >= BAR,
         "cpu_ms_per_session_second": round(statistics.median(cpu_ms), 1),
         "cpu_ratio": round(_quotient([cost.cpu_seconds for cost in bare], [cost.cpu_seconds for cost in service]), 3),
+        "ratio_with_cropping": round(_quotient(seconds["bare_seconds_with_cropping"], seconds["service_seconds"]), 3),
         "spread": {
             "ratio": spread([one.seconds / other.seconds for one, other in zip(bare, service, strict=True)]),
-            "service_seconds": spread([cost.seconds for cost in service]),
-            "bare_seconds": spread([cost.seconds for cost in bare]),
             "cpu_ms_per_session_second": spread(cpu_ms),
+            **{name: spread(values) for name, values in seconds.items()},
         },
         "session_seconds": session_seconds,
-        "times_real_time": round(session_seconds / statistics.median(cost.seconds for cost in service), 1),
-        "finals": [served.finals for served, _ in pairs],
-        "service_calls": [{"calls": served.calls, "rows": served.rows} for served, _ in pairs],
+        "times_real_time": round(session_seconds / statistics.median(seconds["service_seconds"]), 1),
+        "finals": [run.finals for run in runs],
+        "service_calls": [{"calls": run.calls, "rows": run.rows} for run in runs],
     }
 
 
