@@ -145,14 +145,17 @@ class Predictor:
 
     def warm(self, segment_ticks: int) -> None:
         """Run every batch size of the encoders and every shape of the fusion once."""
-        hop_ticks = self.bundle.manifest.hop_ticks
-        longest = padded_ticks(segment_ticks + 2 * hop_ticks)
+        longest = padded_ticks(segment_ticks + 2 * self.bundle.manifest.hop_ticks)
         lengths = sorted({padded_ticks(ticks) for ticks in range(1, longest + 1)})
         for batch in range(1, self.max_batch + 1):
-            features = self._encode([self._blank_window()] * batch)
             for ticks in lengths:
-                rows = Features.joined([features[0]] * -(-ticks // hop_ticks)).ticks(0, ticks)
-                self._fuse([rows] * batch)
+                self.rehearse(batch, ticks)
+
+    def rehearse(self, batch: int, ticks: int) -> None:
+        """Do what `batch` sessions ask for at a hop: encode a block each, fuse a segment of `ticks` each."""
+        features = self._encode([self._blank_window()] * batch)
+        blocks = -(-ticks // self.bundle.manifest.hop_ticks)
+        self._fuse([Features.joined([block] * blocks).ticks(0, ticks) for block in features])
 
     def close(self) -> None:
         """Let the worker threads go."""
