@@ -10,7 +10,7 @@ from stream.deadletter import DeadLetter
 from stream.errors import Reason, RecordError
 from stream.frame import End, Frame, Modality, Record, to_record
 from stream.hop import Hop, Timing
-from stream.lane import Intake, Lane
+from stream.lane import Intake, Lane, OpenSegment
 from stream.progress import Progress
 from stream.publish import Model
 from stream.results import Maker, Result
@@ -89,9 +89,15 @@ def letter(frame: Frame) -> str:
     return chr(frame.payload[0])
 
 
-def echo_lane(progress: Progress, number: int = 0, intake: Intake = INTAKE, timing: Timing = DEFAULT_TIMING) -> Lane:
+def echo_lane(
+    progress: Progress,
+    number: int = 0,
+    intake: Intake = INTAKE,
+    timing: Timing = DEFAULT_TIMING,
+    open_segment: OpenSegment = EchoSegment,
+) -> Lane:
     aligner = Aligner(timing, 8 << 20, 64 << 20)
-    return Lane(number, intake, aligner, EchoSegment, MAKER, progress, CONTEXT_NS)
+    return Lane(number, intake, aligner, open_segment, MAKER, progress, CONTEXT_NS)
 
 
 def sound(session: str, text: str, start_ms: int = 0) -> Iterator[Frame | End]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from stream import clients, topics
-from stream.assembly import LaneMaker, intake
+from stream.assembly import intake
 from stream.config import Settings
 from stream.frame import End, Frame, Record, to_record
 from stream.hop import Timing
-from stream.lane import Lane
+from stream.lane import Lane, OpenSegment
 from stream.progress import Progress
 from stream.publish import Prediction, SessionRecord, read_result
 from stream.service import host
 from stream.times import NS_PER_SECOND
 from stream.web import Health
-from tests.echo import CONTEXT_NS, HOP_NS, T0_NS, echo_lane
+from tests.echo import CONTEXT_NS, HOP_NS, T0_NS, EchoSegment, echo_lane
 
 PARTITIONS = 2
 WAIT_SECONDS = 30
@@ -36,18 +36,31 @@ def settings_of(broker: str, topic_prefix: str, **more: object) -> Settings:
 
 
 @asynccontextmanager
-async def running(settings: Settings, make_lane: LaneMaker | None = None) -> AsyncIterator[None]:
+async def running(settings: Settings, open_segment: OpenSegment = EchoSegment) -> AsyncIterator[None]:
     """Run the service, then stop it as a signal does."""
-    await topics.prepare(settings)
     stop = asyncio.Event()
-
-    def echo(number: int, progress: Progress) -> Lane:
-        return echo_lane(progress, number, intake(settings), PATIENT)
-
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(host(settings, make_lane or echo, CONTEXT_NS, Health(), stop))
+        tasks.create_task(serve_echo(settings, open_segment, stop))
         yield
         stop.set()
+
+
+@asynccontextmanager
+async def crashing(settings: Settings) -> AsyncIterator[None]:
+    """Run the service, then end it in the middle of whatever it does."""
+    service = asyncio.create_task(serve_echo(settings, EchoSegment, asyncio.Event()))
+    yield
+    service.cancel()
+    with suppress(asyncio.CancelledError):
+        await service
+
+
+async def serve_echo(settings: Settings, open_segment: OpenSegment, stop: asyncio.Event) -> None:
+    def make_lane(number: int, progress: Progress) -> Lane:
+        return echo_lane(progress, number, intake(settings), PATIENT, open_segment)
+
+    await topics.prepare(settings)
+    await host(settings, make_lane, CONTEXT_NS, Health(), stop)
 
 
 class Source:
@@ -77,9 +90,9 @@ async def source(settings: Settings) -> AsyncIterator[Source]:
 
 
 async def read_until(
-    settings: Settings, topic: str, done: Callable[[list[Record]], bool], partition: int = 0
+    settings: Settings, topic: str, done: Callable[[list[Record]], bool], partition: int | None = 0
 ) -> list[Record]:
-    """All records of a partition from its beginning, as soon as they are enough."""
+    """All records of a partition, or of all, from the beginning, as soon as they are enough."""
     records: list[Record] = []
     name = settings.topic_prefix + topic
     async with (
@@ -96,7 +109,7 @@ async def read_until(
                 records += [
                     Record(one.topic, one.partition, one.offset, one.timestamp, one.key, one.value, one.headers)
                     for one in fetched
-                    if one.partition == partition
+                    if partition in {None, one.partition}
                 ]
     return records
 

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from stream import topics
+from stream.errors import InferenceError
 from stream.frame import End, Frame, Modality, Record
+from stream.hop import Hop
+from stream.progress import EPOCH_KEY, epoch_value
 from stream.publish import Prediction, SessionRecord
-from tests.echo import CONTEXT_NS, FRAME_MS, MS, sound, unseen
-from tests.echo_service import committed, ended, finals, read_until, results_until, running, settings_of, source
+from stream.segment import Caption
+from stream.service import one_error
+from tests.echo import CONTEXT_NS, FRAME_MS, MS, EchoSegment, sound, unseen
+from tests.echo_service import (
+    committed,
+    crashing,
+    ended,
+    finals,
+    read_until,
+    results_until,
+    running,
+    serve_echo,
+    settings_of,
+    source,
+)
 
 SAID = "hello.........you.........there........."
 MIDDLE = SAID.index("you") + 4  # of what is sent: two records before it are video's
@@ -130,16 +150,53 @@ async def test_a_record_that_cannot_be_read_is_a_dead_letter_with_its_reason_and
 async def test_a_second_process_takes_over_lanes_without_saying_anything_twice(broker: str, topic_prefix: str) -> None:
     settings = settings_of(broker, topic_prefix)
     said = {session: spoken(session) for session in "ab"}
+    epochs: list[set[int]] = []
     async with source(settings) as live, running(settings):
         for partition, items in enumerate(said.values()):
             await live.send(*items[:MIDDLE], partition=partition)
             await results_until(settings, lambda found: shows(found, "y"), partition)
         async with running(settings):
+            await read_until(settings, topics.PROGRESS, has_second_owner, partition=None)
             for partition, (session, items) in enumerate(said.items()):
                 await live.send(*items[MIDDLE:], partition=partition)
                 results = await results_until(settings, lambda found: bool(ended(found)), partition)
                 assert finals(results) == ["h e l l o", "y o u", "t h e r e"]
                 assert {one.session for one in results} == {session}
+                epochs.append({one.epoch for one in results if isinstance(one, Prediction)})
+    assert sorted(epochs, key=len) == [{1}, {1, 2}]  # the lane that stayed went on as it was
+
+
+async def test_a_crash_loses_no_final_and_changes_none(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    items = spoken("a")
+    async with source(settings) as live:
+        async with crashing(settings):
+            await live.send(*items[:MIDDLE])
+            await results_until(settings, lambda found: shows(found, "y"))
+        async with running(settings):
+            await live.send(*items[MIDDLE:])
+            results = await results_until(settings, lambda found: bool(ended(found)))
+    assert list(dict.fromkeys(finals(results))) == ["h e l l o", "y o u", "t h e r e"]
+
+
+async def test_a_lane_that_fails_stops_the_service_with_its_error_and_commits_nothing_of_it(
+    broker: str, topic_prefix: str
+) -> None:
+    settings = settings_of(broker, topic_prefix)
+    async with source(settings) as live:
+        await live.send(*spoken("a"))
+        with pytest.raises(InferenceError, match="the model broke"), one_error(settings):
+            await serve_echo(settings, BrokenSegment, asyncio.Event())
+        assert (await committed(settings)).get(("audio", 0), 0) == 0
+
+
+class BrokenSegment(EchoSegment):
+    async def hop(self, hop: Hop) -> list[Caption]:
+        raise InferenceError(f"the model broke at {hop.start_ns}")
+
+
+def has_second_owner(progress: list[Record]) -> bool:
+    return any(one.key == EPOCH_KEY and one.value == epoch_value(2) for one in progress)
 
 
 def shows(results: list[Prediction | SessionRecord], text: str) -> bool:
