@@ -65,6 +65,7 @@ async def demo(settings: Settings, clips: Sequence[Path], hop_ns: int, *, keep: 
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="trivium-") as folder:
         program = _program(clips, Path(folder), hop_ns, console)
+        console.print("Starting what it needs: Kafka, then the service.", style="dim")
         async with broker(settings, keep=keep) as address:
             reached = settings.model_copy(update={"bootstrap_servers": address})
             await topics.prepare(reached)
