@@ -37,8 +37,6 @@ def train(
     _task: TaskName,
     data: Data = None,
     run: Run = "speech",
-    joint_epochs: Annotated[int, typer.Option(help="Epochs of everything together.")] = Plan.joint_epochs,
-    head_epochs: Annotated[int, typer.Option(help="Epochs of the head on the last basis.")] = Plan.head_epochs,
 ) -> None:
     """Train a task's network; goes on where an earlier call was stopped.
 
@@ -46,7 +44,7 @@ def train(
     """
     from models.train import train as run_training
 
-    run_training(_clips(data), RUNS / run, Plan(joint_epochs=joint_epochs, head_epochs=head_epochs))
+    run_training(_clips(data), RUNS / run, Plan())
 
 
 @app.command()

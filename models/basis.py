@@ -19,7 +19,7 @@ from models.tasks.speech_mix import Mixer
 
 log = logging.getLogger(__name__)
 
-FIT_ROWS = 60_000
+FIT_ROWS = 25_000
 
 
 @torch.no_grad()

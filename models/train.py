@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.basis import fit_basis
+from models.basis import decompose, fit_basis
 from models.encoders import Dimensions
 from models.network import Network
 from models.plan import Plan
@@ -49,25 +48,25 @@ def train(data: Path, run: Path, plan: Plan) -> None:
     validation = speech.load(data, speech.held_out("validation"), cache)
     vocabulary = speech.vocabulary(said.text for said in training)
     mixer, probe = Mixer(training, vocabulary), Mixer(validation, vocabulary)
+    torch.manual_seed(plan.seed)
     state = _State(run, plan, Network(Dimensions(len(vocabulary), len(vocabulary))))
     state.resume()
-    while state.epoch < plan.joint_epochs + plan.head_epochs:
+    while state.epoch < plan.epochs:
         started = time.monotonic()
         if state.epoch == plan.joint_epochs or state.epoch in plan.refits:
             fit_basis(state.network, mixer, plan.seed + state.epoch)
         loss = _epoch(state, mixer)
         errors = validate(state.network, probe)
         state.finish_epoch(loss, errors, time.monotonic() - started)
-    torch.save(
-        {"network": state.network.state_dict(), "vocabulary": vocabulary, "plan": asdict(plan)}, run / "model.pt"
-    )
+    svd = decompose(state.network, mixer, plan.seed + plan.joint_epochs).report  # the encoders have not moved since
+    kept = {"network": state.network.state_dict(), "vocabulary": vocabulary, "plan": asdict(plan), "svd": svd}
+    torch.save(kept, run / "model.pt")
 
 
 class _State:
     """The network, its optimiser and schedule, and where training stands."""
 
     def __init__(self, run: Path, plan: Plan, network: Network) -> None:
-        torch.manual_seed(plan.seed)
         self.run, self.plan, self.network = run, plan, network
         self.epoch = 0
         self.optimiser = torch.optim.AdamW(network.parameters(), lr=plan.joint_rate, weight_decay=1e-2)
@@ -75,14 +74,6 @@ class _State:
     @property
     def joint(self) -> bool:
         return self.epoch < self.plan.joint_epochs
-
-    def rate(self, progress: float) -> float:
-        """Linear warm-up over 2 epochs, then a half cosine to nothing; once a stage (Loshchilov and Hutter, 2017)."""
-        plan = self.plan
-        length = plan.joint_epochs if self.joint else plan.head_epochs
-        at = (self.epoch if self.joint else self.epoch - plan.joint_epochs) + progress
-        peak = plan.joint_rate if self.joint else plan.head_rate
-        return peak * min(at / 2, 1) * 0.5 * (1 + math.cos(math.pi * min(at / length, 1))) + 1e-6
 
     def finish_epoch(self, loss: float, errors: Mapping[str, float], seconds: float) -> None:
         self.epoch += 1
@@ -115,7 +106,7 @@ def _epoch(state: _State, mixer: Mixer) -> float:
     total = 0.0
     for step, batch in enumerate(drawn):
         for group in state.optimiser.param_groups:
-            group["lr"] = state.rate(step / len(drawn))
+            group["lr"] = state.plan.rate(state.epoch + step / len(drawn))
         loss = _loss(network, degraded(batch, chance), joint=state.joint)
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -13,7 +13,7 @@ from models.fusion import drop_modalities
 from models.tasks.speech_mix import Mixer, Sample
 
 BATCH = 16
-DROP = (0.1, 0.22, 0.22)  # probabilities that text, audio, video are dropped from a row
+DROP = (0.1, 0.18, 0.32)  # probabilities that text, audio, video are dropped from a row
 PREFIX = 0.4  # of the rows end early, as an open segment does
 
 

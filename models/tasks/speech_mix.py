@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 QUIET_TICKS = 5  # the quietest stretch of a clip that silence is made of
 LONGEST_TICKS = 125
 VOICES = 6  # of a babble
-SNR_DB = (-10.0, 20.0)
+SNR_DB = (-9.0, 15.0)
 SHIFT_PX = 3
 MOST_HINTS = 4  # true words among the words shown
 
