@@ -38,18 +38,10 @@ class Blocks:
         self._features: dict[int, Features] = {}
         self.end_ns = 0
 
-    def __bool__(self) -> bool:
-        """Whether features of an open segment are there."""
-        return bool(self._features)
-
     @property
     def settled_ns(self) -> int:
         """Up to here the right context is settled."""
         return self.end_ns - self._right * self._tick_ns
-
-    def skips_to(self, start_ns: int) -> bool:
-        """Whether a hop leaves hops out between itself and the newest one of an open segment."""
-        return bool(self._features) and start_ns > self.end_ns
 
     def put(self, start_ns: int, placed: HopInput) -> None:
         """A hop, new or anew; features that it touches are to be encoded again."""

@@ -110,9 +110,8 @@ class OpenSegment:
     async def hop(self, hop: Hop) -> list[Caption]:
         """Take a hop, first or revised, and look at the segment anew."""
         captions: list[Caption] = []
-        if self._blocks.skips_to(hop.start_ns):  # the session slept and nobody closed the segment
+        if hop.start_ns > max(self._blocks.end_ns, self.frontier_ns):  # hops were left out: the session slept
             captions += await self.close()
-        if not self._blocks and hop.start_ns > self.frontier_ns:
             self._move_frontier(hop.start_ns)
         placed = await self._predictor.prepare(hop)
         self.corrupt += placed.corrupt
@@ -124,6 +123,8 @@ class OpenSegment:
     async def close(self) -> list[Caption]:
         """Nothing more comes for now: finalise what is open, with nothing to the right of it."""
         end_ns = self._blocks.end_ns
+        if end_ns <= self.frontier_ns:
+            return []
         await self._blocks.encode(self.frontier_ns, nothing_follows=True)
         captions = await self._look(end_ns, closing=True)
         self._blocks.forget_features()
@@ -138,14 +139,17 @@ class OpenSegment:
             ticks = len(fused.logits)
             end = self._end(words, ticks, closing=closing)
             if end is None:
+                captions += self._interim(fused, words, view_ns, batch)
                 if not words and ticks >= self._endpoint:
                     self._move_frontier(view_ns - self._endpoint // 2 * self._tick_ns)
-                return captions + self._interim(fused, words, view_ns, batch)
+                return captions
             end_ns = self.frontier_ns + end * self._tick_ns
             if end < ticks:
                 fused, words, batch = await self._fused(end_ns)
             if words:
                 captions.append(self._caption(fused, words, end_ns, batch, is_final=True))
+            else:  # no final, but words that were shown are taken back
+                captions += self._interim(fused, words, end_ns, batch)
             self._move_frontier(end_ns)
         return captions
 
