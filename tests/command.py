@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEADLINE_SECONDS = 100.0
+STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,18 @@ async def started(*words: str | os.PathLike[str], **environment: str) -> AsyncIt
         yield process
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            await _stop(process)
+
+
+async def _stop(process: Process) -> None:
+    """Let it take along what it started; kill it if it does not."""
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def ended(process: Process) -> Done:
