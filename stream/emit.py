@@ -121,13 +121,11 @@ def _status(frames: list[Frame], placed: list[Placed], line: Timeline, waited_fo
         return _PRESENT
     if placed:
         return _SHED
-    if not line.seen:
-        return _IDLE
-    if line.settled(end_ns):
+    if line.first_ns >= end_ns:
+        return _IDLE  # by then it had never spoken
+    if line.settled(end_ns) or line.modality is Modality.TEXT:
         return _SILENT
-    if waited_for:
-        return _LATE
-    return _SILENT if line.modality is Modality.TEXT else _IDLE
+    return _LATE if waited_for else _IDLE
 
 
 def _newest_arrival_ns(found: dict[Modality, list[Placed]], now_ns: int) -> int:

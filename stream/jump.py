@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stream.frame import Bound, Frame
+from stream.timeline import NEVER_NS
 from stream.wait import Wait
 
 AGREEING = 3  # records one after another, of any modality, that prove a new clock
@@ -29,7 +30,7 @@ class Strays:
         """
         line = wait.lines[item.modality]
         latest_ns = wait.newest_end_ns + max(0, now_ns - wait.newest_arrived_ns)
-        earliest_ns = start_ns if line.newest_ns is None else line.newest_ns
+        earliest_ns = start_ns if line.newest_ns == NEVER_NS else line.newest_ns
         return not earliest_ns - self._max_jump_ns <= item.time_ns <= latest_ns + self._max_jump_ns
 
     def add(self, item: Frame | Bound) -> list[Frame | Bound]:

@@ -71,7 +71,7 @@ class Room:
             self._tally.count(frame, Outcome.SHED)
         while session.bytes > share_bytes:
             largest = max(session.wait.lines.values(), key=lambda line: line.fresh_bytes)
-            placed = largest.drop_newest() or video.drop_newest()
+            placed = video.drop_newest() or largest.drop_newest()  # of video only places are left
             if placed is None:
                 return
             if placed.outcome is None:

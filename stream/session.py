@@ -146,14 +146,14 @@ class Session:
         self._keep_from_ns = max(self._keep_from_ns, keep_from_ns)
         self._emitter.forget(self._keep_from_ns)
         for line in self.wait.lines.values():
-            line.forget(self._keep_from_ns)
+            self._let_go(line.forget(self._keep_from_ns))
 
     def trim(self, most_bytes: int) -> None:
         """Forget frames that are in hops already, oldest first: late frames cannot bring those hops again."""
         while self.bytes > most_bytes and (end_ns := self._emitter.oldest_end_ns()) is not None:
             self._emitter.forget(end_ns)
             for line in self.wait.lines.values():
-                line.trim(end_ns)
+                self._let_go(line.trim(end_ns))
 
     def offsets(self, modality: Modality, from_ns: int) -> list[int]:
         """Of the frames that reach beyond `from_ns`."""
@@ -227,6 +227,12 @@ class Session:
             self._start_ns = min(self._start_ns, frame.time_ns)
         self.wait.note_newest(line.bounding_end_ns(frame), now_ns)
         return line.place(frame, position, now_ns)
+
+    def _let_go(self, forgotten: list[Placed]) -> None:
+        """A late frame whose hop can no longer come again came too late."""
+        for placed in forgotten:
+            if placed.outcome is None:
+                self._tally.count(placed.frame, Outcome.LATE)
 
     def _wake_by(self, now_ns: int) -> None:
         """See to it that the deadline of the next hop is not missed, whatever the time when it is next looked at."""

@@ -44,7 +44,8 @@ class Timeline:
         self.heard_ns: int | None = None  # arrival of its last record
         self.ended = False
         self.reach_ns = NEVER_NS  # how far its frames reach, a text only to its start
-        self.newest_ns: int | None = None  # start of the newest frame
+        self.first_ns = FOREVER_NS  # start of the oldest frame ever placed
+        self.newest_ns = NEVER_NS  # and of the newest
         self.bytes = 0
         self.fresh_bytes = 0  # of frames in no hop yet
         self._starts: list[int] = []
@@ -127,7 +128,8 @@ class Timeline:
             reach_ns = start_ns + self._hold_ns if end_ns is None else max(end_ns, start_ns + 1)
             self._longest_ns = max(self._longest_ns, reach_ns - start_ns)
         self.reach_ns = max(self.reach_ns, reach_ns)
-        self.newest_ns = start_ns if self.newest_ns is None else max(self.newest_ns, start_ns)
+        self.first_ns = min(self.first_ns, start_ns)
+        self.newest_ns = max(self.newest_ns, start_ns)
         self.move_bound(self.bounding_end_ns(frame) - self._reorder_ns, now_ns)
         return placed
 
@@ -163,16 +165,17 @@ class Timeline:
         index = bisect_right(self._starts, at_ns)
         return self._placed[index - 1].frame if index else None
 
-    def forget(self, before_ns: int) -> None:
-        """Drop the oldest frames, up to the first that reaches beyond `before_ns`."""
-        self._drop_oldest(before_ns)
+    def forget(self, before_ns: int) -> list[Placed]:
+        """Drop the oldest frames, up to the first that reaches beyond `before_ns`; gives what was dropped."""
         if self._trimmed:
             self._trimmed = [(end_ns, offset) for end_ns, offset in self._trimmed if end_ns > before_ns]
+        return self._drop_oldest(before_ns)
 
-    def trim(self, before_ns: int) -> None:
+    def trim(self, before_ns: int) -> list[Placed]:
         """Drop them too, but remember that they are still needed if the lane must read again."""
-        for placed in self._drop_oldest(before_ns):
-            self._trimmed.append((before_ns if placed.end_ns is None else placed.end_ns, placed.frame.offset))
+        gone = self._drop_oldest(before_ns)
+        self._trimmed += [(before_ns if one.end_ns is None else one.end_ns, one.frame.offset) for one in gone]
+        return gone
 
     def offsets(self, from_ns: int) -> list[int]:
         """Offsets of the frames that reach beyond `from_ns`."""

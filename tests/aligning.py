@@ -24,15 +24,15 @@ def ms(at_ns: int) -> float:
     return (at_ns - START_NS) / NS_PER_MS
 
 
-def audio(at_ms: float, duration_ms: float = 20, session: str = "s", **more: int) -> Frame:
+def audio(at_ms: float, duration_ms: float | None = 20, session: str = "s", **more: int | None) -> Frame:
     return _frame(AUDIO, at_ms, duration_ms, session, **more)
 
 
-def video(at_ms: float, duration_ms: float | None = 40, session: str = "s", **more: int) -> Frame:
+def video(at_ms: float, duration_ms: float | None = 40, session: str = "s", **more: int | None) -> Frame:
     return _frame(VIDEO, at_ms, duration_ms, session, **more)
 
 
-def text(at_ms: float, duration_ms: float | None = None, session: str = "s", **more: int) -> Frame:
+def text(at_ms: float, duration_ms: float | None = None, session: str = "s", **more: int | None) -> Frame:
     return _frame(TEXT, at_ms, duration_ms, session, **more)
 
 
@@ -49,14 +49,17 @@ def _frame(
     at_ms: float,
     duration_ms: float | None,
     session: str,
+    *,
     sequence: int | None = None,
-    offset: int = -1,
-    size_bytes: int = 100,
+    offset: int | None = None,
+    size_bytes: int | None = None,
 ) -> Frame:
     duration_ns = None if duration_ms is None else round(duration_ms * NS_PER_MS)
-    return Frame(
-        session, modality, ns(at_ms), duration_ns, bytes(size_bytes), "", sequence=sequence, offset=offset
-    )  # fmt: skip
+    payload = bytes(100 if size_bytes is None else size_bytes)
+    frame = Frame(session, modality, ns(at_ms), duration_ns, payload, "", sequence=sequence)
+    if offset is not None:
+        frame.offset = offset
+    return frame
 
 
 @dataclass
@@ -87,8 +90,8 @@ class Stage:
 
     def live(self, *frames: Frame, delay_ms: float = 0) -> None:
         """Take frames as they are captured: each arrives at its end, or at its start while the end is unknown."""
-        for frame in sorted(frames, key=_captured_ns):
-            self.hear(frame, at_ms=ms(_captured_ns(frame)) + delay_ms)
+        for frame in sorted(frames, key=captured_ns):
+            self.hear(frame, at_ms=ms(captured_ns(frame)) + delay_ms)
 
     @property
     def hops(self) -> list[Hop]:
@@ -121,5 +124,6 @@ def speech(until_ms: float, from_ms: float = 0, session: str = "s") -> list[Fram
     return [audio(at, session=session) for at in steps] + [video(at, session=session) for at in steps if at % 40 == 0]
 
 
-def _captured_ns(frame: Frame) -> int:
+def captured_ns(frame: Frame) -> int:
+    """When it can be there: at its end, or at its start while the end is unknown or a text's."""
     return frame.time_ns + (0 if frame.modality is TEXT else frame.duration_ns or 0)

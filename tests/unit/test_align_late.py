@@ -146,7 +146,7 @@ def test_several_frames_that_agree_on_another_time_begin_the_session_anew() -> N
         event for event in stage.events if isinstance(event, (Ended, Started)) and event is not stage.events[0]
     )
     assert ended == Ended("s", EndReason.CLOCK, ns(0), ns(520))
-    assert [ms(hop.start_ns) for hop in stage.hops] == [0, 320]
+    assert [ms(hop.start_ns) for hop in stage.hops] == [0, 320, hour]
     assert started == Started("s", ns(hour))
     counted = stage.aligner.drain_outcomes()
     assert sum(counted.values()) + stage.aligner.open_frames == 25 + 13 + 3
