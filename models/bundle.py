@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parent / "bundles"
 MANIFEST = "bundle.json"
+GOLDEN = "golden.npz"
+SVD = "svd.npz"
 FORMAT = 1
 ENCODERS = ("text", "audio", "video")
 GRAPHS = (*ENCODERS, "fusion")
@@ -95,7 +97,7 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)  # name: sha256 digest
 
     @classmethod
-    def read(cls, text: str, path: Path) -> Self:
+    def read(cls, text: bytes, path: Path) -> Self:
         """Parse, or say what is missing."""
         try:
             raw = json.loads(text)
@@ -104,6 +106,11 @@ class Manifest:
             raw["encoders"] = {name: Encoder(**value) for name, value in raw["encoders"].items()}
             raw["graphs"] = {name: _graph(value) for name, value in raw["graphs"].items()}
             raw["finder"] = Finder(**raw["finder"])
+            raw["files"] = dict(raw["files"])
+            if raw["encoders"].keys() != set(ENCODERS):
+                raise BundleError(
+                    f"{path} has the encoders {', '.join(raw['encoders'])}, expected {', '.join(ENCODERS)}."
+                )
             return cls(**raw)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"{path} is no bundle manifest ({error}); export the bundle anew.") from error
@@ -157,11 +164,11 @@ class Bundle:
 
     def golden(self) -> dict[str, NDArray[Any]]:
         """Golden vectors by `GRAPH/input/NAME` and `GRAPH/output/NAME`."""
-        return _arrays(self.directory / "golden.npz")
+        return _arrays(self.directory / GOLDEN)
 
     def svd(self) -> dict[str, NDArray[Any]]:
         """`mean` and `scale` [D], `components` [k, D]."""
-        return _arrays(self.directory / "svd.npz")
+        return _arrays(self.directory / SVD)
 
 
 def write(directory: Path, manifest: Manifest) -> Bundle:
@@ -187,10 +194,10 @@ def load(name: str) -> Bundle:
     if not path.is_file():
         shipped = ", ".join(sorted(found.parent.name for found in SHIPPED.glob(f"*/{MANIFEST}"))) or "none"
         raise BundleError(f"No bundle '{name}': {path} is not there; give a directory or a shipped one ({shipped}).")
-    manifest = Manifest.read(path.read_text(), path)
+    manifest = Manifest.read(path.read_bytes(), path)
     for file, expected in manifest.files.items():
         _verify(directory / file, expected)
-    missing = {f"{graph}.onnx" for graph in GRAPHS} - manifest.files.keys()
+    missing = {*(f"{graph}.onnx" for graph in GRAPHS), GOLDEN, SVD} - manifest.files.keys()
     if missing:
         raise BundleError(f"{path} names no {', '.join(sorted(missing))}; export the bundle anew.")
     return Bundle(directory, manifest, sha256(path))

@@ -76,13 +76,14 @@ class Standardiser:
         self._squares: NDArray[np.float64] = np.zeros(0)
 
     def fit(self, batches: Iterable[NDArray[np.floating]]) -> Self:
-        """Learn from batches of rows, each [rows, columns].
+        """Learn from batches of rows, each [rows, columns]; what was learnt before is forgotten.
 
         Raises
         ------
         ValueError
             There is no row at all.
         """
+        self.count_ = 0
         for batch in batches:
             self._add(np.asarray(batch, dtype=np.float64))
         if not self.count_:

@@ -51,8 +51,7 @@ class TruncatedSVD:
 
     def fit(self, rows: NDArray[np.floating]) -> Self:
         """Decompose a matrix [rows, columns]."""
-        if self.rank is not None and self.rank > min(rows.shape):
-            raise ValueError(f"A rank of {self.rank} was asked for of a matrix {rows.shape}; give less or more rows.")
+        self._check_rank(rows.shape)
         _, values, right = svd(np.asarray(rows, dtype=np.float64), full_matrices=False)
         return self._keep(values, right)
 
@@ -61,12 +60,17 @@ class TruncatedSVD:
 
         Its eigenvalues are the squared singular values, so the weakest are exact to about 1e-8 of the strongest.
         """
+        self._check_rank(gram.shape)
         squares, vectors = eigh(np.asarray(gram, dtype=np.float64))
         return self._keep(np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1].T)
 
+    def _check_rank(self, shape: tuple[int, ...]) -> None:
+        if self.rank is not None and self.rank > min(shape):
+            raise ValueError(f"A rank of {self.rank} was asked for of a matrix {shape}; give less or more rows.")
+
     def _keep(self, values: NDArray[np.float64], right: NDArray[np.float64]) -> Self:
         energy = np.cumsum(values**2) / max(float((values**2).sum()), np.finfo(float).tiny)
-        self.rank_ = self.rank or int(np.searchsorted(energy, self.energy - 1e-12) + 1)
+        self.rank_ = self.rank or min(int(np.searchsorted(energy, self.energy - 1e-12)) + 1, len(values))
         self.singular_values_ = values
         self.components_ = _with_fixed_sign(right[: self.rank_])
         self.explained_energy_ratio_ = float(energy[self.rank_ - 1])
