@@ -15,7 +15,7 @@ from stream.frame import Bound, End, Frame, Modality
 from stream.hop import Checkpoint, EndReason, Event, Outcome, Tally, Timing
 from stream.room import Room
 from stream.session import Session
-from stream.timeline import FOREVER_NS
+from stream.watermark import FOREVER_NS
 
 _NOBODY: frozenset[Modality] = frozenset()
 

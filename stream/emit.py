@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from stream.frame import Frame, Modality
 from stream.hop import Hop, HopReason, Outcome, Status, Tally
-from stream.timeline import NEVER_NS, Placed, Timeline
+from stream.timeline import Placed, Timeline
 from stream.wait import Wait
+from stream.watermark import NEVER_NS
 
 _NOT_THERE = frozenset({Status.LATE, Status.SILENT, Status.IDLE})
 _PRESENT, _LATE, _SILENT, _IDLE, _SHED = Status.PRESENT, Status.LATE, Status.SILENT, Status.IDLE, Status.SHED

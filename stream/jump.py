@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stream.frame import Bound, Frame
-from stream.timeline import NEVER_NS
 from stream.wait import Wait
+from stream.watermark import NEVER_NS
 
 AGREEING = 3  # records one after another, of any modality, that prove a new clock
 

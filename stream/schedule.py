@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from stream.frame import Modality
 from stream.hop import EndReason, HopReason, Timing
-from stream.timeline import FOREVER_NS, NEVER_NS
 from stream.wait import Wait
+from stream.watermark import FOREVER_NS, NEVER_NS
 
 
 class Schedule:

@@ -12,8 +12,9 @@ from stream.frame import Bound, End, Frame, Modality
 from stream.hop import Checkpoint, Ended, EndReason, Event, HopReason, Outcome, Slept, Started, Tally, Timing
 from stream.jump import Strays
 from stream.schedule import Schedule
-from stream.timeline import FOREVER_NS, NEVER_NS, Placed, Timeline
+from stream.timeline import Placed, Timeline
 from stream.wait import Wait
+from stream.watermark import FOREVER_NS, NEVER_NS
 
 _TEXT, _AUDIO, _VIDEO = Modality
 

@@ -1,23 +1,21 @@
-"""Timeline: one modality of one session, its frames in capture order and its bound.
+"""Timeline: the frames of one modality of one session in the order of capture.
 
     Frame -> [Timeline] -> Hop
 
-A bound says that no earlier frame is expected any more. Knows nothing of the other modalities.
+Knows nothing of the other modalities.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from stream.frame import Frame, Modality
 from stream.hop import Outcome, Timing
+from stream.watermark import FOREVER_NS, NEVER_NS, Watermark
 
-NEVER_NS = -(1 << 63)
-FOREVER_NS = 1 << 63
 OVERHEAD_BYTES = 2048  # what the objects of a frame and of its headers weigh beside their contents
 _VIDEO_TICKS = 2  # how long a picture holds at most while the next is unknown
 _TEXT, _AUDIO, _VIDEO = Modality
@@ -35,14 +33,12 @@ class Placed:
     late: bool = False  # came after its hop
 
 
-class Timeline:
+class Timeline(Watermark):
     """Frames between the left context of the frontier and now, oldest first."""
 
     def __init__(self, modality: Modality, timing: Timing) -> None:
+        super().__init__(timing.hop_ns)
         self.modality = modality
-        self.bound_ns = NEVER_NS
-        self.heard_ns: int | None = None  # arrival of its last record
-        self.ended = False
         self.reach_ns = NEVER_NS  # how far its frames reach, a text only to its start
         self.first_ns = FOREVER_NS  # start of the oldest frame ever placed
         self.newest_ns = NEVER_NS  # and of the newest
@@ -50,46 +46,14 @@ class Timeline:
         self.fresh_bytes = 0  # of frames in no hop yet
         self._starts: list[int] = []
         self._placed: list[Placed] = []
-        self._hop_ns = timing.hop_ns
         self._reorder_ns = timing.reorder_ns
         self._hold_ns = FOREVER_NS if modality is _TEXT else _VIDEO_TICKS * timing.tick_ns
         self._longest_ns = _VIDEO_TICKS * timing.tick_ns
-        self._crossings: deque[tuple[int, int]] = deque()  # hop boundaries the bound passed, and when
-        self._crossed_ns = NEVER_NS
         self._before: int | None = None  # sequence of the newest frame forgotten
         self._trimmed: list[tuple[int, int]] = []  # end and offset of frames that went before their time
 
     def __len__(self) -> int:
         return len(self._placed)
-
-    @property
-    def seen(self) -> bool:
-        """Whether any record of it ever came."""
-        return self.heard_ns is not None
-
-    def settled(self, end_ns: int) -> bool:
-        """Whether nothing more is expected before `end_ns`."""
-        return self.bound_ns >= end_ns or self.ended
-
-    def settled_at(self, end_ns: int) -> int | None:
-        """When its bound reached `end_ns`, a hop boundary."""
-        return next((at_ns for boundary_ns, at_ns in self._crossings if boundary_ns >= end_ns), None)
-
-    def move_bound(self, bound_ns: int, now_ns: int) -> None:
-        """Nothing before `bound_ns` is expected any more; a bound never moves backwards."""
-        if bound_ns <= self.bound_ns:
-            return
-        self.bound_ns = bound_ns
-        boundary_ns = bound_ns - bound_ns % self._hop_ns
-        if boundary_ns > self._crossed_ns:
-            self._crossed_ns = boundary_ns
-            self._crossings.append((boundary_ns, now_ns))
-
-    def forget_crossings(self, before_ns: int) -> None:
-        """Keep only what `settled_at` may still be asked about boundaries from `before_ns` on."""
-        crossings = self._crossings
-        while crossings and crossings[0][0] < before_ns:
-            crossings.popleft()
 
     def measure(self, frame: Frame) -> tuple[int, int]:
         """Where the frame would lie in the list, and the end that it would have there."""

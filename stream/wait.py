@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from stream.frame import Modality
 from stream.hop import Checkpoint, Outcome, Timing
-from stream.timeline import FOREVER_NS, NEVER_NS, Timeline
+from stream.timeline import Timeline
+from stream.watermark import FOREVER_NS, NEVER_NS
 
 _TEXT, _AUDIO, _VIDEO = Modality
 
