@@ -2,18 +2,23 @@
 
     pictures of one hop -> [crops of the mouth, one a picture, or None]
 
-Crops depend on the pictures of their hop alone. Training crops by this very code.
+Crops depend on the pictures of their hop alone. Training crops by this very code. All pictures of a hop are sampled,
+followed and cropped in one pass each, since one call for eight small arrays costs little more than for one.
 """
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import fft
 
 from stream.media import luma
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import av
     from numpy.typing import NDArray
 
@@ -25,6 +30,8 @@ FOLLOW_PX = 32  # side of the patch by which the head is followed
 FOLLOW_EYES = 1.6  # the same patch's side in eye distances
 MIN_CONTRAST = 2.0  # standard deviation of a crop; below it the mouth is covered by something plain
 MIN_PEAK = 0.1  # of the phase correlation; below it the head counts as still
+_EDGES = np.hanning(FOLLOW_PX).astype(np.float32)
+WINDOW = _EDGES[:, None] * _EDGES
 
 
 class Mouth:
@@ -41,28 +48,14 @@ class Mouth:
         self.height_px = height_px
         self.width_px = width_px
 
-    def crops(self, pictures: list[av.VideoFrame]) -> list[NDArray[np.uint8] | None]:
+    def crops(self, pictures: Sequence[av.VideoFrame]) -> list[NDArray[np.uint8] | None]:
         """One crop [height, width] a picture of one hop, in time order.
 
-        None before the first picture with a face, and where the mouth is half outside or plainly covered.
+        None before the first picture with a face, and where the mouth is half outside or plainly covered. Where the
+        pictures change their size, the face is found anew.
         """
-        found: list[NDArray[np.uint8] | None] = []
-        face: Face | None = None
-        first: NDArray[np.float32] | None = None  # followed from here all along, so that errors do not add up
-        moved = np.zeros(2, dtype=np.float32)
-        for image in pictures:
-            if face is None:
-                face = self._finder.find(image)
-                if face is None:
-                    found.append(None)
-                    continue
-            grey = luma(image)
-            patch = _patch(grey, face, face.eyes + moved)
-            if first is None:
-                first = patch
-            moved += _shift(first, patch) * (face.eye_distance_px * FOLLOW_EYES / FOLLOW_PX)
-            found.append(self._crop(grey, face.mouth + moved, face.eye_distance_px * CROP_WIDTH_EYES))
-        return found
+        runs = [list(run) for _, run in groupby(pictures, key=lambda image: (image.width, image.height))]
+        return [crop for run in runs for crop in self._followed(run)]
 
     def whole(self, image: av.VideoFrame) -> NDArray[np.uint8]:
         """The crop of a picture that is a mouth already (`ce_region: mouth`)."""
@@ -71,70 +64,98 @@ class Mouth:
         down = resample(image.height, image.height / 2, image.height / self.height_px, self.height_px)
         return _quantised(down @ grey.astype(np.float32) @ across.T)
 
-    def _crop(self, grey: NDArray[np.uint8], centre: NDArray[np.float32], width: float) -> NDArray[np.uint8] | None:
-        height = width * self.height_px / self.width_px
-        if _inside(grey.shape, centre, width, height) < MIN_INSIDE:
-            return None
-        crop = _sampled(grey, centre, width / self.width_px, self.height_px, self.width_px)
-        return None if crop.std() < MIN_CONTRAST else _quantised(crop)
+    def _followed(self, pictures: list[av.VideoFrame]) -> list[NDArray[np.uint8] | None]:
+        """Crops of pictures of one size."""
+        for skipped, image in enumerate(pictures):
+            face = self._finder.find(image)
+            if face is not None:
+                greys = [luma(seen) for seen in pictures[skipped:]]
+                return [None] * skipped + self._cropped(greys, face, _moves(greys, face))
+        return [None] * len(pictures)
+
+    def _cropped(
+        self, greys: list[NDArray[np.uint8]], face: Face, moves: NDArray[np.float32]
+    ) -> list[NDArray[np.uint8] | None]:
+        centres = face.mouth + moves
+        width = face.eye_distance_px * CROP_WIDTH_EYES
+        inside = _inside(greys[0].shape, centres, width, width * self.height_px / self.width_px)
+        crops = _sampled(greys, centres, width / self.width_px, self.height_px, self.width_px)
+        usable = (inside >= MIN_INSIDE) & (crops.std(axis=(1, 2)) >= MIN_CONTRAST)
+        return [crop if use else None for crop, use in zip(_quantised(crops), usable, strict=True)]
 
 
-def _inside(shape: tuple[int, ...], centre: NDArray[np.float32], width: float, height: float) -> float:
-    """Share of a box's area that lies within the picture."""
-    across = min(centre[0] + width / 2, shape[1]) - max(centre[0] - width / 2, 0)
-    down = min(centre[1] + height / 2, shape[0]) - max(centre[1] - height / 2, 0)
-    return float(max(across, 0) * max(down, 0) / (width * height))
+def _inside(shape: tuple[int, ...], centres: NDArray[np.float32], width: float, height: float) -> NDArray[np.float32]:
+    """Share of each box's area that lies within the picture."""
+    size = np.array([width, height])
+    within = np.minimum(centres + size / 2, (shape[1], shape[0])) - np.maximum(centres - size / 2, 0)
+    return np.asarray(np.maximum(within, 0).prod(axis=1) / (width * height), dtype=np.float32)
 
 
-def resample(size: int, centre: float, step: float, count: int) -> NDArray[np.float32]:
-    """Weights [count, size] that sample a line of pixels at `count` points `step` apart around `centre`.
+def resample(size: int, centre: float | NDArray[np.float32], step: float, count: int) -> NDArray[np.float32]:
+    """Weights [..., count, size] that sample a line of pixels at `count` points `step` apart around each centre.
 
     A triangle as wide as the step, so that shrinking averages and enlarging interpolates.
     """
-    points = centre + (np.arange(count, dtype=np.float32) - (count - 1) / 2) * step - 0.5
-    points = np.clip(points, 0, size - 1)
-    distance = np.abs(np.arange(size, dtype=np.float32)[None] - points[:, None])
+    steps = (np.arange(count, dtype=np.float32) - (count - 1) / 2) * step - 0.5
+    points = np.clip(np.asarray(centre, dtype=np.float32)[..., None] + steps, 0, size - 1)
+    distance = np.abs(np.arange(size, dtype=np.float32) - points[..., None])
     weights = np.maximum(0, 1 - distance / max(1.0, step))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 def _sampled(
-    grey: NDArray[np.uint8], centre: NDArray[np.float32], step: float, height_px: int, width_px: int
+    greys: list[NDArray[np.uint8]], centres: NDArray[np.float32], step: float, height_px: int, width_px: int
 ) -> NDArray[np.float32]:
-    """[height_px, width_px] points of a picture around (x, y), `step` picture pixels apart."""
+    """[pictures, height_px, width_px] points of pictures around (x, y) in each, `step` picture pixels apart."""
+    height, width = greys[0].shape
     reach = np.array([width_px, height_px]) * step / 2 + step + 2
-    low = np.clip(np.floor(centre - reach), 0, (grey.shape[1] - 1, grey.shape[0] - 1)).astype(int)
-    high = np.clip(np.ceil(centre + reach), low + 1, (grey.shape[1], grey.shape[0])).astype(int)
-    part = grey[low[1] : high[1], low[0] : high[0]].astype(np.float32)
-    down = resample(part.shape[0], float(centre[1]) - low[1], step, height_px)
-    across = resample(part.shape[1], float(centre[0]) - low[0], step, width_px)
-    return np.asarray(down @ part @ across.T, dtype=np.float32)
+    low = np.clip(np.floor(centres.min(axis=0) - reach), 0, (width - 1, height - 1)).astype(int)
+    high = np.clip(np.ceil(centres.max(axis=0) + reach), low + 1, (width, height)).astype(int)
+    parts = np.stack([grey[low[1] : high[1], low[0] : high[0]] for grey in greys]).astype(np.float32)
+    down = resample(parts.shape[1], centres[:, 1] - low[1], step, height_px)
+    across = resample(parts.shape[2], centres[:, 0] - low[0], step, width_px)
+    return np.asarray(down @ parts @ across.transpose(0, 2, 1), dtype=np.float32)
 
 
-def _patch(grey: NDArray[np.uint8], face: Face, centre: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The upper face, which speech moves little, as [FOLLOW_PX, FOLLOW_PX]."""
-    return _sampled(grey, centre, face.eye_distance_px * FOLLOW_EYES / FOLLOW_PX, FOLLOW_PX, FOLLOW_PX)
+def _moves(greys: list[NDArray[np.uint8]], face: Face) -> NDArray[np.float32]:
+    """How far the head has moved since the first picture, [pictures, 2], in picture pixels.
+
+    Each picture against the one before reaches far; against the first, from there on, lets no errors add up.
+    """
+    step = face.eye_distance_px * FOLLOW_EYES / FOLLOW_PX
+    order = np.arange(len(greys))
+    centres = np.tile(face.eyes, (len(greys), 1))
+    before = _shifts(_sampled(greys, centres, step, FOLLOW_PX, FOLLOW_PX), np.maximum(order - 1, 0))
+    moves = before.cumsum(axis=0) * np.float32(step)
+    since_first = _shifts(_sampled(greys, centres + moves, step, FOLLOW_PX, FOLLOW_PX), np.zeros_like(order))
+    return np.asarray(moves + since_first * np.float32(step), dtype=np.float32)
 
 
-def _shift(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far a patch moved, (x, y) in patch pixels, by phase correlation (Kuglin and Hines, 1975)."""
-    window = np.hanning(FOLLOW_PX).astype(np.float32)
-    window = window[:, None] * window[None]
-    spectrum = np.fft.rfft2((after - after.mean()) * window) * np.conj(np.fft.rfft2((before - before.mean()) * window))
-    surface = np.fft.irfft2(spectrum / (np.abs(spectrum) + 1e-3 * np.abs(spectrum).max() + 1e-9), s=before.shape)
-    row, column = np.unravel_index(int(surface.argmax()), surface.shape)
-    if surface[row, column] < MIN_PEAK:
-        return np.zeros(2, dtype=np.float32)
-    return np.array([_subpixel(surface[row], int(column)), _subpixel(surface[:, column], int(row))], dtype=np.float32)
+def _shifts(patches: NDArray[np.float32], against: NDArray[np.intp]) -> NDArray[np.float32]:
+    """How far each patch moved against the one of that number, (x, y) in patch pixels, by phase correlation.
+
+    Kuglin and Hines, "The phase correlation image alignment method", 1975. A patch is the upper face, which speech
+    moves little.
+    """
+    spectra = fft.rfft2((patches - patches.mean(axis=(1, 2), keepdims=True)) * WINDOW)
+    cross = spectra * np.conj(spectra[against])
+    size = np.abs(cross)
+    surfaces = fft.irfft2(cross / (size + 1e-3 * size.max(axis=(1, 2), keepdims=True) + 1e-9), s=WINDOW.shape)
+    flat, which = surfaces.reshape(len(patches), -1), np.arange(len(patches))
+    peaks = flat.argmax(axis=1)
+    rows, columns = peaks // FOLLOW_PX, peaks % FOLLOW_PX
+    shifts = np.stack([_subpixel(surfaces[which, rows], columns), _subpixel(surfaces[which, :, columns], rows)], axis=1)
+    shifts[(flat[which, peaks] < MIN_PEAK) | (against == which)] = 0
+    return shifts
 
 
-def _subpixel(line: NDArray[np.float64], peak: int) -> float:
-    """The peak of a parabola through three points of a circular line, as a signed shift."""
-    size = len(line)
-    left, middle, right = line[peak - 1], line[peak], line[(peak + 1) % size]
+def _subpixel(lines: NDArray[np.float32], peaks: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The peak of a parabola through three points of each circular line, as a signed shift."""
+    which, size = np.arange(len(lines)), lines.shape[1]
+    left, middle, right = (lines[which, (peaks + side) % size] for side in (-1, 0, 1))
     curve = left - 2 * middle + right
-    exact = peak + (0.5 * (left - right) / curve if curve else 0.0)
-    return float((exact + size / 2) % size - size / 2)
+    exact = peaks + np.where(curve == 0, 0, 0.5 * (left - right) / np.where(curve == 0, 1, curve))
+    return np.asarray((exact + size / 2) % size - size / 2, dtype=np.float32)
 
 
 def _quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from deploy.probe import answers
 
+pytest_plugins = ("tests.synthetic_clips",)
+
 ROOT = Path(__file__).parent.parent
 GRID = Path(os.environ.get("TRIVIUM_GRID", ROOT.parent / "shared" / "data" / "grid"))
 WITHOUT_GRID = pytest.StashKey[int]()
