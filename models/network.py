@@ -44,8 +44,7 @@ class Network(nn.Module):
             video = self.video(crops).float()
         return self.text(batch["tokens"]), self.audio(samples), video
 
-    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits [batch, ticks, classes], and those of sound alone and of pictures alone."""
-        text, audio, video = self.features(batch)
-        logits, _, _ = self.fusion(text, audio, video, batch["mask"], batch["lengths"])
-        return logits, self.heard(audio), self.seen(video)
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Logits [batch, ticks, classes]."""
+        logits: Tensor = self.fusion(*self.features(batch), batch["mask"], batch["lengths"])[0]
+        return logits

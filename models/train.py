@@ -32,9 +32,10 @@ from models.tasks.speech_probe import validate
 
 log = logging.getLogger("models.train")
 
-SYNTHETIC = 120  # sentences of the synthetic speaker, seeds SYNTHETIC_SEED and up
+SYNTHETIC = 200  # sentences of the synthetic speaker, seeds SYNTHETIC_SEED and up
 SYNTHETIC_SEED = 10_000
-ALONE = 0.3  # weight of the losses of sound alone and of pictures alone
+ALONE = 0.6  # weight of the view with sound or pictures alone
+ENCODER = 0.3  # weight of each encoder's own guess
 SMOOTHING = 0.05
 
 
@@ -117,11 +118,16 @@ def _epoch(state: _State, mixer: Mixer) -> float:
 
 
 def _loss(network: Network, batch: dict[str, Tensor], *, joint: bool) -> Tensor:
-    logits, heard, seen = network(batch)
-    labels = batch["labels"]
-    loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=SMOOTHING)
+    """Cross-entropy of both views of each row; in the first stage also of each encoder by itself."""
+    text, audio, video = network.features(batch)
+    twice = [torch.cat([part, part]) for part in (text, audio, video)]
+    logits, _, _ = network.fusion(*twice, torch.cat([batch["mask"], batch["alone"]]), batch["lengths"].repeat(2))
+    mixed, alone = (view.flatten(0, 1) for view in logits.chunk(2))
+    labels = batch["labels"].flatten()
+    loss = functional.cross_entropy(mixed, labels, label_smoothing=SMOOTHING)
+    loss = loss + ALONE * functional.cross_entropy(alone, labels, label_smoothing=SMOOTHING)
     if joint:
-        for place, alone in ((1, heard), (2, seen)):
-            there = labels.masked_fill(batch["mask"][:, :, place] == 0, -100)
-            loss = loss + ALONE * functional.cross_entropy(alone.flatten(0, 1), there.flatten())
+        for place, classify, features in ((1, network.heard, audio), (2, network.seen, video)):
+            there = labels.masked_fill(batch["there"][:, :, place].flatten() == 0, -100)
+            loss = loss + ENCODER * functional.cross_entropy(classify(features).flatten(0, 1), there)
     return loss

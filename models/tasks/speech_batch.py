@@ -15,6 +15,7 @@ from models.tasks.speech_mix import Mixer, Sample
 BATCH = 16
 DROP = (0.1, 0.18, 0.32)  # probabilities that text, audio, video are dropped from a row
 PREFIX = 0.4  # of the rows end early, as an open segment does
+PICTURES_ALONE = 0.3  # of the rows are seen without sound in their second view, the others heard without pictures
 
 
 class Drawn(Dataset[Sample]):
@@ -58,13 +59,20 @@ def batches(mixer: Mixer, seed: int) -> DataLoader[Sample]:
 
 
 def degraded(batch: dict[str, Tensor], chance: torch.Generator) -> dict[str, Tensor]:
-    """Modalities dropped from some rows, some rows cut short."""
-    mask = drop_modalities(batch["mask"], DROP, chance)
-    early = torch.rand(len(mask), generator=chance) < PREFIX
-    share = 0.1 + 0.9 * torch.rand(len(mask), generator=chance)
+    """Some rows cut short, and two views of each: `mask` with modalities dropped, `alone` with sound or pictures only."""
+    early = torch.rand(len(batch["mask"]), generator=chance) < PREFIX
+    share = 0.1 + 0.9 * torch.rand(len(early), generator=chance)
     lengths = torch.where(early, (batch["lengths"] * share).long().clamp(min=4), batch["lengths"])
-    outside = torch.arange(mask.shape[1])[None] >= lengths[:, None]
+    outside = torch.arange(batch["mask"].shape[1])[None] >= lengths[:, None]
     labels = batch["labels"].masked_fill(outside, -100)
-    crops = batch["crops"] * mask[:, :, 2, None, None].to(torch.uint8)
-    samples = (batch["samples"].unflatten(1, (mask.shape[1], -1)) * mask[:, :, 1:2]).flatten(1)
-    return {**batch, "mask": mask, "lengths": lengths, "labels": labels, "crops": crops, "samples": samples}
+    mask = drop_modalities(batch["mask"], DROP, chance)
+    pictures = (torch.rand(len(mask), generator=chance) < PICTURES_ALONE).to(mask.dtype)
+    kept = torch.stack([torch.ones_like(pictures), 1 - pictures, pictures], dim=1)[:, None]
+    return {
+        **batch,
+        "lengths": lengths,
+        "labels": labels,
+        "mask": mask,
+        "alone": batch["mask"] * kept,
+        "there": batch["mask"],
+    }

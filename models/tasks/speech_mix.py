@@ -26,6 +26,7 @@ LONGEST_TICKS = 125
 VOICES = 6  # of a babble
 SNR_DB = (-9.0, 15.0)
 SHIFT_PX = 3
+NOTHING_SAID = 0.06  # of the samples
 MOST_HINTS = 4  # true words among the words shown
 
 
@@ -61,11 +62,24 @@ class Mixer:
 
     def draw(self, index: int, generator: Generator) -> Sample:
         """An utterance within silence and neighbours, degraded as the world would."""
+        if generator.random() < NOTHING_SAID:
+            return self._nothing(index, generator)
         said = self._stream(index, generator)
         sound = self._noisy(as_float(said.samples), said, generator)
         sound = np.clip(sound * np.float32(10 ** generator.uniform(-0.5, 0.3)), -1, 1)
         said = replace(said, crops=_moved(said.crops, generator))
         return self._sample(said, sound, self._hints(said, generator))
+
+    def _nothing(self, index: int, generator: Generator) -> Sample:
+        """A room without speech: its own noise, another's, or digital silence; a still face or none."""
+        said = silence(self.utterances[index], int(generator.integers(20, 100)))
+        level = np.float32(generator.choice([0.0, 1.0, 3.0]))
+        sound = as_float(said.samples) * level
+        if generator.random() < 0.4:
+            noise = _coloured(len(sound), generator)
+            sound += noise / (np.abs(noise).max() + 1e-6) * np.float32(10 ** generator.uniform(-4, -1))
+        seen = said.seen & (generator.random() < 0.6)
+        return self._sample(replace(said, seen=seen), np.clip(sound, -1, 1), self._hints(said, generator))
 
     def _sample(self, said: Utterance, sound: NDArray[np.float32], tokens: NDArray[np.int64]) -> Sample:
         mask = np.ones((said.ticks, 3), dtype=np.float32)
@@ -117,7 +131,7 @@ class Mixer:
         if generator.random() < 0.5:
             return tokens
         true = [self._token[word] for word, _, _ in said.words]
-        kept = 0 if generator.random() < 0.35 else int(generator.integers(1, MOST_HINTS + 1))
+        kept = 0 if not true or generator.random() < 0.35 else int(generator.integers(1, MOST_HINTS + 1))
         shown = list(generator.permutation(true)[:kept])
         shown += list(generator.integers(1, len(self.vocabulary), int(generator.integers(0, 6))))
         tokens[: len(shown)] = generator.permutation(shown) if shown else []

@@ -35,7 +35,7 @@ def validate(network: Network, probe: Mixer) -> dict[str, float]:
         for first in range(0, len(rows), 25):
             batch = collated(rows[first : first + 25])
             batch["mask"] = batch["mask"] * torch.tensor(kept, dtype=torch.float32)
-            logits = network(batch)[0].numpy()
+            logits = network(batch).numpy()
             for row, length in zip(logits, batch["lengths"].tolist(), strict=True):
                 hypotheses.append(" ".join(word.word for word in spoken(row[:length], probe.vocabulary)))
         found[name] = round(100 * speech.word_error_rate(references, hypotheses), 2)
