@@ -112,7 +112,7 @@ class Inlet:
     async def wait(self, wake_ns: int | None, due: float | None) -> None:
         """Until there may be something to do: records, the lane's wake-up, `due` on the monotonic clock, or a moment."""
         seconds = LOOK_SECONDS
-        if wake_ns is not None:
+        if wake_ns is not None and not self.behind():  # else the lane's time stands still until something is read
             seconds = min(seconds, (wake_ns - self.now_ns()) / NS_PER_SECOND)
         if due is not None:
             seconds = min(seconds, due - time.monotonic())
