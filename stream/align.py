@@ -31,7 +31,7 @@ class Aligner:
         self._timing = timing
         self._tally = Tally()
         self._sessions: dict[str, Session] = {}
-        self._room = Room(session_buffer_bytes, lane_buffer_bytes, self._sessions, self._tally)
+        self._room = Room(session_buffer_bytes, lane_buffer_bytes, self._sessions)
         self._past: dict[str, dict[Modality, int]] = {}  # cuts of sessions that had ended before this owner came
         self._stirred: dict[str, Session] = {}  # something came for them since the last poll
         self._held_up: dict[str, Session] = {}  # put off because a partition is behind
@@ -69,7 +69,6 @@ class Aligner:
                 return None
             session = self._sessions[item.session] = Session(item.session, self._timing, self._tally)
         wake_ns = session.wake_ns
-        self._stirred[item.session] = session
         outcome = None
         if isinstance(item, Frame):
             outcome = self._take(session, item, now_ns, history)
@@ -77,10 +76,12 @@ class Aligner:
             session.take_bound(item, now_ns)
         else:
             session.take_end(item, now_ns)
-        if session.strays.agree():
-            self._restart(session, now_ns, history)
-        elif session.wake_ns < wake_ns:
+        if session.stirred:
+            self._stirred[item.session] = session
+        if session.wake_ns < wake_ns:
             heappush(self._wakes, (session.wake_ns, session.name))
+        if session.strays and session.strays.agree():
+            self._restart(session, now_ns, history)
         return outcome
 
     def poll(self, now_ns: int, behind: frozenset[Modality] = _NOBODY) -> list[Event]:
@@ -114,9 +115,9 @@ class Aligner:
         """Move the frontier, and forget what ends by `keep_from_ns`."""
         settled = self._sessions.get(session)
         if settled is not None:
-            before_bytes = settled.bytes
+            before_bytes = settled.held.bytes
             settled.settle(frontier_ns, keep_from_ns)
-            self._room.bytes -= before_bytes - settled.bytes
+            self._room.bytes -= before_bytes - settled.held.bytes
 
     def checkpoint(self, session: str) -> Checkpoint:
         """What a successor must know of this session, the cuts excepted."""
@@ -129,7 +130,7 @@ class Aligner:
             return
         restored = self._sessions[session] = Session(session, self._timing, self._tally)
         restored.restore(checkpoint)
-        self._room.bytes += restored.bytes
+        self._room.bytes += restored.held.bytes
         heappush(self._wakes, (restored.wake_ns, session))
 
     def ahead(self, behind: frozenset[Modality]) -> frozenset[Modality]:
@@ -138,9 +139,7 @@ class Aligner:
 
     def first_offsets(self, session: str, from_ns: int) -> dict[Modality, int]:
         """Per modality the lowest offset of a frame of one session that reaches beyond `from_ns`, held text included."""
-        known = self._sessions[session]
-        found = {modality: known.offsets(modality, from_ns) for modality in Modality}
-        return {modality: min(offsets) for modality, offsets in found.items() if offsets}
+        return self._sessions[session].held.offsets(from_ns)
 
     def oldest_offsets(self) -> dict[Modality, int]:
         """Per modality the lowest offset of a frame still needed, held texts excepted; absent where there is none."""
@@ -170,9 +169,9 @@ class Aligner:
         return cuts is not None and item.offset < cuts.get(item.modality, 0)
 
     def _take(self, session: Session, frame: Frame, now_ns: int, history: bool) -> Outcome | None:  # noqa: FBT001
-        before_bytes = session.bytes
+        before_bytes = session.held.bytes
         outcome = session.take(frame, now_ns)
-        self._room.bytes += session.bytes - before_bytes
+        self._room.bytes += session.held.bytes - before_bytes
         if self._room.is_full(session):
             for pressed in self._room.make(session, history):
                 pressed.wake_ns = min(pressed.wake_ns, now_ns)
@@ -189,9 +188,9 @@ class Aligner:
             self.add(item, now_ns, history=history)
 
     def _advance(self, session: Session, at_ns: int, events: list[Event]) -> None:
-        before_bytes = session.bytes
+        before_bytes = session.held.bytes
         events += session.advance(at_ns, self._behind)
-        self._room.bytes -= before_bytes - session.bytes
+        self._room.bytes -= before_bytes - session.held.bytes
         if session.over:
             self._forget(session)
             return
@@ -203,7 +202,7 @@ class Aligner:
             self._held_up.pop(session.name, None)
 
     def _forget(self, session: Session) -> None:
-        self._room.bytes -= session.bytes
+        self._room.bytes -= session.held.bytes
         del self._sessions[session.name]
         self._stirred.pop(session.name, None)
         self._held_up.pop(session.name, None)

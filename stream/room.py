@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stream.frame import Modality
-from stream.hop import Outcome, Tally
 from stream.session import Session
 
 _NOBODY: frozenset[Modality] = frozenset()
@@ -20,14 +19,11 @@ _NOBODY: frozenset[Modality] = frozenset()
 class Room:
     """Bounds in bytes, of one lane and of each of its sessions."""
 
-    def __init__(
-        self, session_buffer_bytes: int, lane_buffer_bytes: int, sessions: Mapping[str, Session], tally: Tally
-    ) -> None:
+    def __init__(self, session_buffer_bytes: int, lane_buffer_bytes: int, sessions: Mapping[str, Session]) -> None:
         self.bytes = 0  # held by all sessions
         self._session_bytes = session_buffer_bytes
         self._lane_bytes = lane_buffer_bytes
         self._sessions = sessions
-        self._tally = tally
 
     def share_bytes(self) -> int:
         """What one session may hold."""
@@ -35,45 +31,32 @@ class Room:
 
     def is_full(self, session: Session) -> bool:
         """Whether a session or the lane holds more than it may."""
-        return session.bytes > self.share_bytes() or self.bytes > self._lane_bytes
+        return session.held.bytes > self.share_bytes() or self.bytes > self._lane_bytes
 
     def make(self, session: Session, history: bool) -> list[Session]:  # noqa: FBT001
         """See that the bounds hold after a frame of `session` was placed; gives the sessions to be polled at once."""
         share_bytes = self.share_bytes()
-        victims = sorted(self._sessions.values(), key=lambda one: one.bytes, reverse=True)
+        victims = sorted(self._sessions.values(), key=lambda one: one.held.bytes, reverse=True)
         for victim in (session, *victims):
-            if victim.bytes > share_bytes and (victim is session or self.bytes > self._lane_bytes):
+            if victim.held.bytes > share_bytes and (victim is session or self.bytes > self._lane_bytes):
                 self._relieve(victim, share_bytes, history)
         return [victim for victim in victims if victim.most_bytes is not None]
 
     def ahead(self, behind: frozenset[Modality]) -> frozenset[Modality]:
         """Partitions to pause: what the oldest open hop has enough of, while it waits for one that is unread."""
         share_bytes = self.share_bytes()
-        fresh = {name: session.fresh_bytes for name, session in self._sessions.items()}
+        fresh = {name: session.held.fresh_bytes for name, session in self._sessions.items()}
         if sum(fresh.values()) <= self._lane_bytes // 2 and max(fresh.values(), default=0) <= share_bytes // 2:
             return _NOBODY
         oldest = min((session for session in self._sessions.values() if fresh[session.name]), key=Session.oldest_ns)
         return oldest.schedule.ahead(behind)
 
     def _relieve(self, session: Session, share_bytes: int, history: bool) -> None:  # noqa: FBT001
-        before_bytes = session.bytes
+        before_bytes = session.held.bytes
         session.trim(share_bytes)
-        if session.bytes > share_bytes:
+        if session.held.bytes > share_bytes:
             if history:
                 session.most_bytes = share_bytes
             else:
-                self._shed(session, share_bytes)
-        self.bytes -= before_bytes - session.bytes
-
-    def _shed(self, session: Session, share_bytes: int) -> None:
-        video = session.wait.lines[Modality.VIDEO]
-        while session.bytes > share_bytes and (frame := video.shed_newest()) is not None:
-            self._tally.count(frame, Outcome.SHED)
-        while session.bytes > share_bytes:
-            largest = max(session.wait.lines.values(), key=lambda line: line.fresh_bytes)
-            placed = video.drop_newest() or largest.drop_newest()  # of video only places are left
-            if placed is None:
-                return
-            if placed.outcome is None:
-                self._tally.count(placed.frame, Outcome.OVERFLOW)
-                self._tally.overflowed.append(placed.frame)
+                session.held.shed_until(share_bytes)
+        self.bytes -= before_bytes - session.held.bytes

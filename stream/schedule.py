@@ -22,8 +22,8 @@ class Schedule:
     ----------
     asleep : bool
         Whether nothing is waited for, and no hop that holds frames is left.
-    done_ns : int
-        End of the last hop that went out.
+    done_ns, next_end_ns : int
+        Ends of the last hop that went out and of the next; FOREVER_NS while no frame has said where that is.
     forced : bool
         Whether the next hop is to go out now, as at its deadline.
     held_up : bool
@@ -33,38 +33,47 @@ class Schedule:
     def __init__(self, wait: Wait, timing: Timing) -> None:
         self.asleep = False
         self.done_ns = NEVER_NS
+        self.next_end_ns = FOREVER_NS
         self.forced = False
         self.held_up = False
         self._wait = wait
         self._timing = timing
-        self._next_ns: int | None = None  # start of the next hop; None: it is the one that holds the next frame
-        self._first_ns = FOREVER_NS  # while there is no next hop: where the earliest frame lies that is in none
+        self._follows = False  # whether the next hop follows the last; else it is the one that holds the next frame
 
     # What happened
 
-    def placed(self, start_ns: int, end_ns: int) -> None:
-        """A frame has come: if no hop was next, the one that holds it may be."""
+    def placed(self, start_ns: int, end_ns: int) -> bool:
+        """A frame has come: if no hop was next, the one that holds it may be; whether it is."""
         self.asleep = False
-        if end_ns > self.done_ns:
-            self._first_ns = min(self._first_ns, max(start_ns, self.done_ns))
+        if self._follows or end_ns <= self.done_ns:
+            return False
+        first_ns = max(start_ns, self.done_ns)
+        end_ns = first_ns - first_ns % self._timing.hop_ns + self._timing.hop_ns
+        if end_ns >= self.next_end_ns:
+            return False
+        self.next_end_ns = end_ns
+        return True
 
     def emitted(self, end_ns: int) -> None:
         """The next hop went out."""
-        self.done_ns = self._next_ns = end_ns
-        self._first_ns = FOREVER_NS
+        self.done_ns, self._follows = end_ns, True
+        self.next_end_ns = end_ns + self._timing.hop_ns
         self.forced = False
 
     def slept(self) -> None:
         """The session has fallen asleep: what comes next may come much later."""
-        self.asleep, self._next_ns, self._first_ns = True, None, FOREVER_NS
+        self.asleep, self._follows, self.next_end_ns = True, False, FOREVER_NS
 
     # What is next
 
     def next_ns(self) -> int | None:
         """Start of the next hop, if it is known by now."""
-        if self._next_ns is not None:
-            return self._next_ns
-        return None if self._first_ns == FOREVER_NS else self._first_ns - self._first_ns % self._timing.hop_ns
+        return None if self.next_end_ns == FOREVER_NS else self.next_end_ns - self._timing.hop_ns
+
+    def holds_frames(self) -> bool:
+        """Whether a hop that holds frames is left."""
+        next_ns = self.next_ns()
+        return next_ns is not None and self._wait.reach_ns > next_ns
 
     def due(self, start_ns: int, at_ns: int, behind: frozenset[Modality]) -> HopReason | None:
         """Why the hop is to go out at that moment; None: not yet."""
@@ -81,13 +90,13 @@ class Schedule:
 
     def sleeps(self, at_ns: int, behind: frozenset[Modality]) -> bool:
         """Whether the session falls asleep at that moment."""
-        if self.asleep or self._wait.members(at_ns) or self._holds_frames():
+        if self.asleep or self._wait.members(at_ns) or self.holds_frames():
             return False
         return self._is_read(self._wait.heard_ns, at_ns, behind)
 
     def ends(self, at_ns: int, behind: frozenset[Modality]) -> EndReason | None:
         """Why the session ends at that moment; None: it does not."""
-        if self._holds_frames():
+        if self.holds_frames():
             return None
         ended_ns = self._wait.ended_ns()
         if at_ns >= ended_ns and self._is_read(self._wait.last_end_ns, at_ns, behind):
@@ -123,11 +132,6 @@ class Schedule:
         if settled:
             return HopReason.SETTLED
         return HopReason.DEADLINE if at_ns >= wait.deadline_ns(end_ns) else None
-
-    def _holds_frames(self) -> bool:
-        """Whether a hop that holds frames is left."""
-        next_ns = self.next_ns()
-        return next_ns is not None and self._wait.reach_ns > next_ns
 
     def _is_read(self, heard_ns: int, at_ns: int, behind: frozenset[Modality]) -> bool:
         """Whether all that arrived no later than a record has been read: in step, time past it says so."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from stream.emit import Emitter
 from stream.frame import Bound, End, Frame, Modality
+from stream.held import Held
 from stream.hop import Checkpoint, Ended, EndReason, Event, HopReason, Outcome, Slept, Started, Tally, Timing
 from stream.jump import Strays
 from stream.schedule import Schedule
@@ -28,6 +29,8 @@ class Session:
         When `advance` is to be called next if nothing comes.
     most_bytes : int or None
         Set when a buffer overflows in history: hops go out as at their deadline until no more is held.
+    stirred : bool
+        Whether something came that may make something due before `wake_ns`.
     over : bool
         Whether it has ended.
     """
@@ -36,8 +39,10 @@ class Session:
         self.name = name
         self.wake_ns = FOREVER_NS
         self.most_bytes: int | None = None
+        self.stirred = False
         self.over = False
         self.wait = Wait(timing)
+        self.held = Held(self.wait.lines, tally)
         self.schedule = Schedule(self.wait, timing)
         self.strays = Strays(timing.max_jump_ns)
         self._emitter = Emitter(name, self.wait, timing.hop_ns, tally)
@@ -50,22 +55,9 @@ class Session:
         self._cuts: dict[Modality, int] = {}
 
     @property
-    def bytes(self) -> int:
-        """Held, with their overhead."""
-        text, audio, video = self.wait.lines.values()
-        return text.bytes + audio.bytes + video.bytes
-
-    @property
-    def fresh_bytes(self) -> int:
-        """Of them those in no hop yet."""
-        text, audio, video = self.wait.lines.values()
-        return text.fresh_bytes + audio.fresh_bytes + video.fresh_bytes
-
-    @property
     def open_frames(self) -> int:
         """Frames that have no outcome yet."""
-        strays = sum(isinstance(stray, Frame) for stray in self.strays)
-        return strays + sum(line.fresh() for line in self.wait.lines.values())
+        return self.held.fresh() + sum(isinstance(stray, Frame) for stray in self.strays)
 
     # What comes in
 
@@ -83,9 +75,12 @@ class Session:
         settled = end_ns <= self._frontier_ns
         if not self._has_a_place(frame.time_ns, end_ns):
             return self._tally.count(frame, outcome)
+        before_ns = line.bound_ns
         placed = self._place(line, frame, position, now_ns)
-        placed.late = frame.time_ns < self.schedule.done_ns and not replayed
-        self.schedule.placed(frame.time_ns, end_ns)
+        if frame.time_ns < self.schedule.done_ns:
+            placed.late, self.stirred = not replayed, True
+        if self.schedule.placed(frame.time_ns, end_ns) or before_ns < self.schedule.next_end_ns <= line.bound_ns:
+            self.stirred = True
         self._wake_by(now_ns)
         if not settled:
             return None
@@ -98,6 +93,7 @@ class Session:
             return
         line = self.wait.lines[bound.modality]
         self.wait.hear(line, now_ns)
+        self.stirred |= line.bound_ns < self.schedule.next_end_ns <= bound.time_ns
         line.move_bound(bound.time_ns, now_ns)
         if self.schedule.asleep:
             line.forget_crossings(bound.time_ns - self._timing.hop_ns)
@@ -110,13 +106,14 @@ class Session:
         line.ended = True
         self.wait.last_end_ns = max(self.wait.last_end_ns, now_ns)
         self.wake_ns = min(self.wake_ns, now_ns)
+        self.stirred = True
 
     # What goes out
 
     def advance(self, at_ns: int, behind: frozenset[Modality]) -> list[Event]:
         """Everything that is due at a moment."""
         schedule = self.schedule
-        schedule.held_up = False
+        self.stirred = schedule.held_up = False
         events: list[Event] = list(self._emitter.emit_again(at_ns))
         self._force()
         while (start_ns := schedule.next_ns()) is not None and (reason := schedule.due(start_ns, at_ns, behind)):
@@ -135,6 +132,7 @@ class Session:
         while (start_ns := self.schedule.next_ns()) is not None and start_ns < self.wait.reach_ns:
             self._emit(start_ns, HopReason.END, at_ns, events)
         self._give_up(self.strays.clear())
+        self.held.give_up()
         self.over = True
         if self._started:
             events.append(Ended(self.name, reason, self._start_ns, self.wait.newest_end_ns))
@@ -146,32 +144,24 @@ class Session:
         self._frontier_ns = max(self._frontier_ns, frontier_ns)
         self._keep_from_ns = max(self._keep_from_ns, keep_from_ns)
         self._emitter.forget(self._keep_from_ns)
-        for line in self.wait.lines.values():
-            self._let_go(line.forget(self._keep_from_ns))
+        self.held.forget(self._keep_from_ns)
 
     def trim(self, most_bytes: int) -> None:
         """Forget frames that are in hops already, oldest first: late frames cannot bring those hops again."""
-        while self.bytes > most_bytes and (end_ns := self._emitter.oldest_end_ns()) is not None:
+        while self.held.bytes > most_bytes and (end_ns := self._emitter.oldest_end_ns()) is not None:
             self._emitter.forget(end_ns)
-            for line in self.wait.lines.values():
-                self._let_go(line.trim(end_ns))
-
-    def offsets(self, modality: Modality, from_ns: int) -> list[int]:
-        """Of the frames that reach beyond `from_ns`."""
-        return self.wait.lines[modality].offsets(from_ns)
+            self.held.trim(end_ns)
 
     def oldest_offsets(self) -> dict[Modality, int]:
         """Per modality the lowest of a frame still needed; a successor is told the held text, so it need not be read."""
-        found = {modality: [line.lowest_offset(self._held_text())] for modality, line in self.wait.lines.items()}
+        oldest = self.held.oldest_offsets(self._held_text())
         for stray in self.strays:
-            found[stray.modality].append(stray.offset)
-        known = {modality: [offset for offset in offsets if offset is not None] for modality, offsets in found.items()}
-        return {modality: min(offsets) for modality, offsets in known.items() if offsets}
+            oldest[stray.modality] = min(stray.offset, oldest.get(stray.modality, stray.offset))
+        return oldest
 
     def oldest_ns(self) -> int:
         """Arrival of the oldest frame that is in no hop yet."""
-        oldest = [line.oldest_from(self.schedule.done_ns) for line in self.wait.lines.values()]
-        return min((placed.arrived_ns for placed in oldest if placed is not None), default=FOREVER_NS)
+        return self.held.oldest_ns(self.schedule.done_ns)
 
     def checkpoint(self) -> Checkpoint:
         """What a successor must know, the cuts excepted."""
@@ -192,6 +182,7 @@ class Session:
         self._start_ns, self._cuts = known.start_ns, known.cuts
         self.wait.restore(known)
         self.schedule.done_ns = known.keep_from_ns - known.keep_from_ns % self._timing.hop_ns
+        self.held.recount()
         self.settle(known.frontier_ns, known.keep_from_ns)
         self.wake_ns = self.schedule.wake_ns(self.wait.heard_ns)
 
@@ -227,19 +218,16 @@ class Session:
         if not self._started:
             self._start_ns = min(self._start_ns, frame.time_ns)
         self.wait.note_newest(line.bounding_end_ns(frame), now_ns)
-        return line.place(frame, position, now_ns)
-
-    def _let_go(self, forgotten: list[Placed]) -> None:
-        """A late frame whose hop can no longer come again came too late."""
-        for placed in forgotten:
-            if placed.outcome is None:
-                self._tally.count(placed.frame, Outcome.LATE)
+        placed = line.place(frame, position, now_ns)
+        self.held.bytes += placed.bytes
+        return placed
 
     def _wake_by(self, now_ns: int) -> None:
         """See to it that the deadline of the next hop is not missed, whatever the time when it is next looked at."""
-        start_ns = self.schedule.next_ns()
-        rest_ns = 0 if start_ns is None else start_ns + self._timing.hop_ns - self.wait.newest_end_ns
-        self.wake_ns = min(self.wake_ns, now_ns + self._timing.deadline_ns + max(0, rest_ns))
+        deadline_ns = now_ns + self._timing.deadline_ns
+        if self.schedule.next_end_ns < FOREVER_NS:
+            deadline_ns += max(0, self.schedule.next_end_ns - self.wait.newest_end_ns)
+        self.wake_ns = min(self.wake_ns, deadline_ns)
 
     def _emit(self, start_ns: int, reason: HopReason, at_ns: int, events: list[Event]) -> None:
         if not self._started:
@@ -252,5 +240,5 @@ class Session:
     def _force(self) -> None:
         if self.most_bytes is not None:
             self.trim(self.most_bytes)
-            self.schedule.forced = self.bytes > self.most_bytes and self.fresh_bytes > 0
+            self.schedule.forced = self.held.bytes > self.most_bytes and self.schedule.holds_frames()
             self.most_bytes = self.most_bytes if self.schedule.forced else None

@@ -86,14 +86,7 @@ class Timeline(Watermark):
         self._placed.insert(position, placed)
         self.bytes += placed.bytes
         self.fresh_bytes += placed.bytes
-        if self.modality is _TEXT:
-            reach_ns = start_ns + 1
-        else:
-            reach_ns = start_ns + self._hold_ns if end_ns is None else max(end_ns, start_ns + 1)
-            self._longest_ns = max(self._longest_ns, reach_ns - start_ns)
-        self.reach_ns = max(self.reach_ns, reach_ns)
-        self.first_ns = min(self.first_ns, start_ns)
-        self.newest_ns = max(self.newest_ns, start_ns)
+        self._note_reach(start_ns, start_ns + self._hold_ns if end_ns is None else end_ns)
         self.move_bound(self.bounding_end_ns(frame) - self._reorder_ns, now_ns)
         return placed
 
@@ -178,9 +171,17 @@ class Timeline(Watermark):
         placed.outcome = outcome
         self.fresh_bytes -= placed.bytes
 
-    def fresh(self) -> int:
-        """How many frames have no outcome yet."""
-        return sum(placed.outcome is None for placed in self._placed)
+    def fresh(self) -> list[Placed]:
+        """Frames that have no outcome yet."""
+        return [placed for placed in self._placed if placed.outcome is None]
+
+    def _note_reach(self, start_ns: int, end_ns: int) -> None:
+        self.first_ns = min(self.first_ns, start_ns)
+        self.newest_ns = max(self.newest_ns, start_ns)
+        if self.modality is _TEXT or end_ns <= start_ns:
+            end_ns = start_ns + 1
+        self.reach_ns = max(self.reach_ns, end_ns)
+        self._longest_ns = max(self._longest_ns, end_ns - start_ns)
 
     def _drop_oldest(self, before_ns: int) -> list[Placed]:
         count = 0
