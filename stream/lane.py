@@ -10,18 +10,18 @@ A lane takes what is there, then advances; while it advances nothing is taken, s
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from stream import metrics
+from stream.account import Account
 from stream.align import Aligner
 from stream.deadletter import DeadLetter
-from stream.errors import Reason, RecordError
+from stream.errors import RecordError
 from stream.frame import End, Frame, Modality, Record, parse
-from stream.hop import Checkpoint, Ended, Event, Hop, Outcome, Slept, Started
+from stream.hop import Checkpoint, Ended, Event, Hop, Slept, Started
 from stream.progress import Progress, SessionProgress
 from stream.publish import Input, SessionRecord
 from stream.results import Maker, Result, Story
@@ -95,9 +95,8 @@ class Lane:
         self._maker = maker
         self._context_ns = context_ns  # the encoders' left context
         self._sessions: dict[str, _Session] = {}
-        self._letters: list[DeadLetter] = []
+        self._account = Account({modality: topic for topic, modality in intake.topics.items()})
         self._touched: set[str] = set()  # sessions to be remembered anew, though their frontiers have not moved
-        self._outcomes: Counter[tuple[Modality, Outcome]] = Counter()
         for known in progress.sessions.values():
             aligner.restore(known.session, known.checkpoint)
             if not known.checkpoint.over:
@@ -116,7 +115,7 @@ class Lane:
         try:
             item = parse(record, modality, self._intake.content_types, self._intake.max_record_bytes)
         except RecordError as error:
-            self._reject(record, error)
+            self._account.reject(record, error)
             return
         if isinstance(item, Frame):
             metrics.FRAME_BYTES.labels(modality).inc(len(item.payload))
@@ -137,9 +136,8 @@ class Lane:
             events.setdefault(event.session, []).append(event)
         results = await asyncio.gather(*(self._follow(session, news) for session, news in events.items()))
         self._remember()
-        self._account()
-        letters, self._letters = self._letters, []
-        return [*letters, *chain.from_iterable(results)]
+        metrics.BUFFERED_BYTES.labels(self.number).set(self.aligner.buffered_bytes)
+        return [*self._account.close(self.aligner), *chain.from_iterable(results)]
 
     def wake_ns(self) -> int | None:
         """When to advance next if no record comes, on the lane's clock."""
@@ -235,44 +233,15 @@ class Lane:
             if self.progress.epoch and name in first_offsets
         ]
 
-    def _remember(self) -> None:
-        for name in self._touched & self._sessions.keys():
-            self.progress.touch(name, self.aligner.checkpoint(name))
-        self._touched.clear()
-
-    def _reject(self, record: Record, error: RecordError) -> None:
-        metrics.DEAD_LETTERS.labels(error.reason).inc()
-        self._letters.append(DeadLetter(record, error))
-
     def _reject_corrupt(self, session: _Session) -> None:
-        """Dead-letter what could not be decoded, once each: a frame may be in two hops, and in their revisions."""
+        """Once each: a frame may be in two hops, and in their revisions."""
         corrupt, session.segment.corrupt[:] = list(session.segment.corrupt), []
         for frame, error in corrupt:
             if (frame.modality, frame.offset) not in session.corrupt:
                 session.corrupt.add((frame.modality, frame.offset))
-                self._outcomes[frame.modality, Outcome.CORRUPT] += 1
-                self._outcomes[frame.modality, Outcome.USED] -= 1  # as the aligner has counted it
-                self._reject(self._original(frame), error)
+                self._account.reject_corrupt(frame, error)
 
-    def _reject_overflowed(self) -> None:
-        for frame in self.aligner.drain_overflowed():
-            message = (
-                f"The buffers of its session and lane are full with {self.aligner.buffered_bytes} bytes; send less."
-            )
-            self._reject(self._original(frame), RecordError(Reason.OVERFLOW, message))
-
-    def _original(self, frame: Frame) -> Record:
-        topic = next(topic for topic, modality in self._intake.topics.items() if modality is frame.modality)
-        key = frame.session.encode()
-        return Record(topic, frame.partition, frame.offset, frame.timestamp_ms, key, frame.payload, frame.headers)
-
-    def _account(self) -> None:
-        """Count what has become of frames since the last time."""
-        self._reject_overflowed()
-        self._outcomes.update(self.aligner.drain_outcomes())
-        for (modality, outcome), count in self._outcomes.items():
-            metrics.FRAMES.labels(modality, outcome).inc(max(0, count))
-        self._outcomes.clear()
-        for modality, count in self.aligner.drain_lost().items():
-            metrics.FRAMES_LOST.labels(modality).inc(count)
-        metrics.BUFFERED_BYTES.labels(self.number).set(self.aligner.buffered_bytes)
+    def _remember(self) -> None:
+        for name in self._touched & self._sessions.keys():
+            self.progress.touch(name, self.aligner.checkpoint(name))
+        self._touched.clear()

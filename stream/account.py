@@ -1,0 +1,68 @@
+"""What became of frames: counted once each, and dead letters made of those that nobody can read.
+
+Beside the path: the lane tells of what it rejects, the aligner of all other outcomes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from stream import metrics
+from stream.align import Aligner
+from stream.deadletter import DeadLetter
+from stream.errors import Reason, RecordError
+from stream.frame import Frame, Modality, Record
+from stream.hop import Outcome
+
+
+class Account:
+    """The outcomes and dead letters of one lane since they were last asked for.
+
+    Parameters
+    ----------
+    topics : dict
+        The topic of each modality.
+    """
+
+    def __init__(self, topics: dict[Modality, str]) -> None:
+        self._topics = topics
+        self._letters: list[DeadLetter] = []
+        self._corrupt: Counter[Modality] = Counter()
+
+    def reject(self, record: Record, error: RecordError) -> None:
+        """The record cannot be read."""
+        metrics.DEAD_LETTERS.labels(error.reason).inc()
+        self._letters.append(DeadLetter(record, error))
+
+    def reject_corrupt(self, frame: Frame, error: RecordError) -> None:
+        """The frame has been in a hop and could not be decoded."""
+        self._corrupt[frame.modality] += 1
+        self.reject(self._original(frame), error)
+
+    def close(self, aligner: Aligner) -> list[DeadLetter]:
+        """Count everything since the last time, and give the dead letters."""
+        for frame in aligner.drain_overflowed():
+            found = f"The buffers of its session and lane are full with {aligner.buffered_bytes} bytes; send less."
+            self.reject(self._original(frame), RecordError(Reason.OVERFLOW, found))
+        outcomes = aligner.drain_outcomes()
+        for modality, count in self._corrupt.items():
+            outcomes[modality, Outcome.CORRUPT] += count
+            outcomes[modality, Outcome.USED] -= count  # as the aligner, which decodes nothing, has counted them
+        for (modality, outcome), count in outcomes.items():
+            metrics.FRAMES.labels(modality, outcome).inc(max(0, count))
+        for modality, count in aligner.drain_lost().items():
+            metrics.FRAMES_LOST.labels(modality).inc(count)
+        self._corrupt.clear()
+        letters, self._letters = self._letters, []
+        return letters
+
+    def _original(self, frame: Frame) -> Record:
+        return Record(
+            topic=self._topics[frame.modality],
+            partition=frame.partition,
+            offset=frame.offset,
+            timestamp_ms=frame.timestamp_ms,
+            key=frame.session.encode(),
+            value=frame.payload,
+            headers=frame.headers,
+        )
