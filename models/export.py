@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -110,16 +111,18 @@ def pieces(network: Network) -> list[Piece]:
 
 
 def _export(piece: Piece, path: Path) -> None:
-    program = torch.onnx.export(
-        piece.module,
-        tuple(piece.inputs.values()),
-        input_names=list(piece.inputs),
-        output_names=list(piece.outputs),
-        dynamic_shapes=tuple(piece.free[name] for name in piece.inputs),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of the insides of its own exporter
+        program = torch.onnx.export(
+            piece.module,
+            tuple(piece.inputs.values()),
+            input_names=list(piece.inputs),
+            output_names=list(piece.outputs),
+            dynamic_shapes=tuple(piece.free[name] for name in piece.inputs),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     if program is None:
         raise BundleError(f"torch gave no program for {path.name}; see its log.")
     model = program.model_proto
