@@ -109,6 +109,34 @@ async def test_inputs_name_the_first_frame_in_the_left_context_and_the_read_posi
     assert (second.epoch, second.inputs[0].cut) == (3, 14)
 
 
+async def test_a_frame_that_came_late_but_before_its_final_is_in_it_and_counted() -> None:
+    records = live(sound("a", "abcdefghij"))
+    late = records.pop(1)
+    records.insert(7, replace(late, timestamp_ms=records[7].timestamp_ms))
+    [final] = [one for one in predictions(await run(echo_lane(Progress()), records)) if one.is_final]
+    assert final.text == "a b c d e f g h i j"
+    assert final.modalities[Modality.AUDIO].late == 1
+
+
+async def test_frames_missing_from_their_sequence_are_told() -> None:
+    items = [
+        replace(item, sequence=place) if isinstance(item, Frame) else item
+        for place, item in enumerate(sound("a", "abcdef"))
+        if place not in {2, 3}
+    ]
+    [final] = [one for one in predictions(await run(echo_lane(Progress()), live(items))) if one.is_final]
+    assert final.text == "a b e f"
+    assert final.modalities[Modality.AUDIO].lost == 2
+
+
+async def test_the_newest_traceparent_is_passed_on() -> None:
+    traced = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    items = [replace(item, traceparent=traced) if isinstance(item, Frame) else item for item in sound("a", "ab")]
+    outputs = await run(echo_lane(Progress()), live(items))
+    found = [one.traceparent for one in outputs if isinstance(one, Result) and isinstance(one.message, Prediction)]
+    assert set(found) == {traced}
+
+
 async def test_a_lane_given_up_has_no_active_sessions() -> None:
     before = metrics.SESSIONS_ACTIVE._value.get()
     lane = echo_lane(Progress())
