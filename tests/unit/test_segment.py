@@ -7,6 +7,7 @@ from stream.hop import Status
 from tests.spelling import (
     HOP_NS,
     HOP_TICKS,
+    SECOND,
     TICK_NS,
     Speller,
     captions,
