@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from stream.errors import RecordError
     from stream.predict import Fused, Predictor
 
+SILENCE_NS = 3_000_000_000  # in which no word was heard moves the frontier,
+KEPT_SILENCE_NS = 2_000_000_000  # but not over this: in noise words show only when most of a sentence is there
 SURE = 0.6  # mean probability from which the newest word of an interim is shown
 EDGE_TICKS = 2  # a word that ends at least this long before what is in view counts as said to its end
 
@@ -140,8 +142,8 @@ class OpenSegment:
             end = self._end(words, ticks, closing=closing)
             if end is None:
                 captions += self._interim(fused, words, view_ns, batch)
-                if not words and ticks >= self._endpoint:
-                    self._move_frontier(view_ns - self._endpoint // 2 * self._tick_ns)
+                if not words and ticks * self._tick_ns >= SILENCE_NS:
+                    self._move_frontier(view_ns - KEPT_SILENCE_NS // self._tick_ns * self._tick_ns)
                 return captions
             end_ns = self.frontier_ns + end * self._tick_ns
             if end < ticks:
