@@ -41,17 +41,18 @@ def best_path(log_probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """The likeliest class at each tick where every change costs SWITCH_COST, shape [ticks] (Viterbi, 1967)."""
     ticks, classes = log_probabilities.shape
     score = log_probabilities[0].copy()
-    came_from = np.empty((ticks, classes), dtype=np.int64)
-    stay = np.arange(classes)
+    stays = np.empty((ticks, classes), dtype=np.bool_)
+    best = [0] * ticks
     for tick in range(1, ticks):
-        best = int(score.argmax())
-        switched = score[best] - SWITCH_COST
-        came_from[tick] = np.where(score >= switched, stay, best)
-        score = np.maximum(score, switched) + log_probabilities[tick]
+        best[tick] = int(score.argmax())
+        switched = score[best[tick]] - SWITCH_COST
+        np.greater_equal(score, switched, out=stays[tick])
+        np.maximum(score, switched, out=score)
+        score += log_probabilities[tick]
     path = np.empty(ticks, dtype=np.int64)
     path[-1] = score.argmax()
     for tick in range(ticks - 1, 0, -1):
-        path[tick - 1] = came_from[tick, path[tick]]
+        path[tick - 1] = path[tick] if stays[tick, path[tick]] else best[tick]
     return path
 
 
