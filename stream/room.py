@@ -36,11 +36,15 @@ class Room:
     def make(self, session: Session, history: bool) -> list[Session]:  # noqa: FBT001
         """See that the bounds hold after a frame of `session` was placed; gives the sessions to be polled at once."""
         share_bytes = self.share_bytes()
-        victims = sorted(self._sessions.values(), key=lambda one: one.held.bytes, reverse=True)
-        for victim in (session, *victims):
-            if victim.held.bytes > share_bytes and (victim is session or self.bytes > self._lane_bytes):
-                self._relieve(victim, share_bytes, history)
-        return [victim for victim in victims if victim.most_bytes is not None]
+        over = [session] if session.held.bytes > share_bytes else []
+        for one in over:
+            self._relieve(one, share_bytes, history)
+        if self.bytes > self._lane_bytes:
+            over = [one for one in self._sessions.values() if one.held.bytes > share_bytes]
+            for one in sorted(over, key=lambda one: one.held.bytes, reverse=True):
+                if self.bytes > self._lane_bytes:
+                    self._relieve(one, share_bytes, history)
+        return [one for one in over if one.most_bytes is not None]
 
     def ahead(self, behind: frozenset[Modality]) -> frozenset[Modality]:
         """Partitions to pause: what the oldest open hop has enough of, while it waits for one that is unread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import chain
 from operator import itemgetter
 from random import Random
 from typing import Any, NamedTuple
@@ -11,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.frame import Frame, Modality
-from stream.hop import Ended, Hop, Outcome, Slept, Started, Timing
+from stream.hop import Ended, Event, Hop, Outcome, Slept, Started, Timing
 from stream.timeline import Timeline
 from stream.times import NS_PER_MS
 from tests.aligning import (
     AUDIO,
+    PLENTY,
     TEXT,
     VIDEO,
     Stage,
@@ -66,10 +68,12 @@ SCRIPTS = st.builds(
 )
 
 
-def content(stage: Stage) -> list[Any]:
-    """Everything that hops say, but for when they were made."""
+def content(events: list[Event], session: str = "s") -> list[Any]:
+    """Everything that a session's hops say, but for when they were made."""
     told: list[Any] = []
-    for event in stage.events:
+    for event in events:
+        if event.session != session:
+            continue
         if isinstance(event, Hop):
             held = {modality: starts_ms(event, modality) for modality in Modality}
             told.append((ms(event.start_ns), held, event.statuses, event.reason, event.revision))
@@ -98,7 +102,7 @@ def test_however_three_topics_are_read_while_unread_ones_are_behind_the_hops_are
             stage.hear(queues[modality].pop(0), at_ms=0)
         stage.behind = frozenset()
         stage.until(1000)
-        told.append(content(stage))
+        told.append(content(stage.events))
         counted = stage.aligner.drain_outcomes()
         assert {outcome for _, outcome in counted} == {Outcome.USED}
         assert counted.total() == 1 + sum(len(items) for items in frames.values())
@@ -119,7 +123,7 @@ def test_any_arrival_order_within_the_bounds_gives_the_same_hops(script: Script,
             stage.hear(frame, at_ms=at_ms)
         stage.hear(*[end(modality, LAST_MS) for modality in Modality], at_ms=LAST_MS + 500)
         stage.until(LAST_MS + 11_000)
-        told.append(content(stage))
+        told.append(content(stage.events))
     assert told[0] == told[1]
 
 
@@ -276,14 +280,14 @@ class Part(NamedTuple):
     ends: bool
 
     def items(self) -> list[tuple[Item, float]]:
-        make, step = {TEXT: (text, 500), AUDIO: (audio, 20), VIDEO: (video, 40)}[self.modality]
+        make, step, lasts = {TEXT: (text, 500, 0), AUDIO: (audio, 20, 20), VIDEO: (video, 40, 40)}[self.modality]
         until_ms = self.begins_ms + self.lasts_ms
         times = range(self.begins_ms, until_ms, step)
         items: list[Item] = [make(at, session=self.session, size_bytes=self.size_bytes) for at in times]
-        produced = [at + step + self.delay_ms for at in times]
+        produced = [at + lasts + self.delay_ms for at in times]
         if self.ends:
             items.append(end(self.modality, until_ms, self.session))
-            produced.append(produced[-1] + step)
+            produced.append(until_ms + lasts + self.delay_ms)
         return list(zip(items, produced, strict=True))
 
 
@@ -324,3 +328,33 @@ def test_no_pausing_ever_deadlocks_and_memory_stays_within_its_bounds(
     assert backlog.most_bytes <= backlog.lane_bytes
     if backlog.history:
         assert {outcome for _, outcome in backlog.outcomes} <= {Outcome.USED, Outcome.LATE}
+
+
+def spoken(events: list[Event]) -> dict[tuple[str, int], dict[Modality, list[Frame]]]:
+    """What the hops held in the end, if it was anything."""
+    hops = [event for event in events if isinstance(event, Hop)]
+    return {(hop.session, hop.start_ns): hop.frames for hop in hops if hop.frames[AUDIO] or hop.frames[VIDEO]}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(PARTS, max_size=8, unique_by=lambda part: (part.session, part.modality)), READING)
+def test_running_through_a_backlog_gives_what_a_live_run_would_have_given(
+    parts: list[Part], reading: dict[str, Any]
+) -> None:
+    topics: dict[Modality, list[tuple[Item, float]]] = {modality: [] for modality in Modality}
+    for part in parts:
+        in_time = part._replace(delay_ms=min(part.delay_ms, 100))
+        later = in_time._replace(begins_ms=part.begins_ms + 40_000)  # a session lasts no longer without a word
+        topics[part.modality] += in_time.items() + later.items()
+    reading |= {"session_bytes": PLENTY, "lane_bytes": PLENTY}
+    backlog = Backlog({modality: sorted(items, key=itemgetter(1)) for modality, items in topics.items()}, **reading)
+    backlog.run()
+    live = Stage()
+    for item, produced_ms in sorted(chain.from_iterable(backlog.topics.values()), key=itemgetter(1)):
+        live.hear(item, at_ms=produced_ms)
+    live.until(100_000)
+    assert spoken(backlog.events) == spoken(live.events)
+    for kind in (Started, Ended):
+        assert {event for event in backlog.events if isinstance(event, kind)} == {
+            event for event in live.events if isinstance(event, kind)
+        }
