@@ -90,7 +90,10 @@ SESSIONS_ENDED = _counter("sessions_ended_total", "Sessions that ended, by why."
 
 # Inference.
 DECODE_SECONDS = _histogram(
-    "decode_seconds", "Seconds to decode a hop's media.", _STEP_BUCKETS_SECONDS, modality=Modality
+    "decode_seconds",
+    "Seconds to decode a hop's frames and place them on the grid; of pictures, to crop the mouth too.",
+    _STEP_BUCKETS_SECONDS,
+    modality=Modality,
 )
 ENCODE_SECONDS = _histogram(
     "encode_seconds", "Seconds of one call of an encoder.", _STEP_BUCKETS_SECONDS, modality=Modality

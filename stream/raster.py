@@ -9,6 +9,8 @@ on its own frames alone. Training rasterises by this very code. Runs in worker t
 from __future__ import annotations
 
 import re
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -16,12 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.signal import resample_poly
 
+from stream import metrics
 from stream.errors import RecordError
 from stream.frame import Frame, Modality
 from stream.media import picture, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import av
     from numpy.typing import NDArray
@@ -71,9 +74,12 @@ class Raster:
     def hop(self, frames: Mapping[Modality, Sequence[Frame]], start_ns: int, end_ns: int) -> HopInput:
         """Decode and place; frames that do not decode are returned with why."""
         ticks = (end_ns - start_ns) // self.tick_ns
-        sound, heard = self._audio(frames.get(Modality.AUDIO, ()), start_ns, ticks)
-        crops, seen, corrupt = self._video(frames.get(Modality.VIDEO, ()), start_ns, ticks)
-        tokens, read = self._text(frames.get(Modality.TEXT, ()), start_ns, ticks)
+        with _timed(Modality.AUDIO, frames):
+            sound, heard = self._audio(frames.get(Modality.AUDIO, ()), start_ns, ticks)
+        with _timed(Modality.VIDEO, frames):
+            crops, seen, corrupt = self._video(frames.get(Modality.VIDEO, ()), start_ns, ticks)
+        with _timed(Modality.TEXT, frames):
+            tokens, read = self._text(frames.get(Modality.TEXT, ()), start_ns, ticks)
         mask = np.stack([read, heard, seen], axis=1).astype(np.float32)
         return HopInput(sound, crops, tokens, mask, corrupt)
 
@@ -151,6 +157,15 @@ class Raster:
         ids = np.zeros(MAX_TOKENS, dtype=np.int64)
         ids[: len(known)] = known
         return ids
+
+
+@contextmanager
+def _timed(modality: Modality, frames: Mapping[Modality, Sequence[Frame]]) -> Iterator[None]:
+    """Measure what is done to a modality's frames, if there are any."""
+    started = time.perf_counter()
+    yield
+    if frames.get(modality):
+        metrics.DECODE_SECONDS.labels(modality).observe(time.perf_counter() - started)
 
 
 def nearest_frames(frames: Sequence[Frame], start_ns: int, ticks: int, tick_ns: int) -> list[int | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, generate_latest
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from stream import metrics
 from stream.errors import Reason
@@ -29,6 +31,12 @@ def test_every_status_of_every_modality_shows_before_it_happens() -> None:
     for modality in Modality:
         for status in Status:
             assert value("trivium_modality_status_total", modality=modality, status=status) is not None
+
+
+def test_every_metric_is_moved_somewhere_in_the_service() -> None:
+    code = "".join(path.read_text() for path in Path(metrics.__file__).parent.glob("*.py"))
+    names = [name for name, found in vars(metrics).items() if isinstance(found, Counter | Gauge | Histogram)]
+    assert [name for name in names if f"metrics.{name}." not in code and f"metrics.{name}, " not in code] == []
 
 
 def test_counting_moves_the_series_that_was_shown() -> None:
