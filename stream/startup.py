@@ -45,23 +45,24 @@ class Report:
         raise JobError(text)
 
 
-async def start_up(settings: Settings) -> Report:
-    """Prepare the topics, load and warm the bundle, and tell how it went."""
+async def start_up(settings: Settings, *, only_look: bool = False) -> Report:
+    """Prepare the topics, or only look at them, load and warm the bundle, and tell how it went."""
     report = Report()
-    await _prepare_topics(settings, report)
+    await _prepare_topics(settings, report, only_look=only_look)
     await _load_predictor(settings, report)
     return report
 
 
-async def _prepare_topics(settings: Settings, report: Report) -> None:
+async def _prepare_topics(settings: Settings, report: Report, *, only_look: bool) -> None:
     try:
-        await topics.prepare(settings)
+        missing = await topics.prepare(settings, only_look=only_look)
     except TriviumError as fault:
         report.faults.append(fault)
     else:
         report.found.append(("broker", settings.bootstrap_servers))
         names = ", ".join(settings.topic_prefix + name for name in topics.CONFIGS)
-        report.found.append(("topics", f"{names}: {settings.partitions} partitions each"))
+        to_come = f"; serve will create {', '.join(missing)}" if missing else ""
+        report.found.append(("topics", f"{names}: {settings.partitions} partitions each{to_come}"))
 
 
 async def _load_predictor(settings: Settings, report: Report) -> None:

@@ -1,12 +1,13 @@
 """The topics: their names, how long they hold, and that all have the same partitions.
 
-Stands before the path: whoever writes or serves calls `prepare` first. Knows Kafka's admin client, no records.
+Stands before the path: whoever writes or serves calls `prepare` first, whoever only checks lets it look. Knows Kafka's admin
+client, no records.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,13 @@ MAX_REPLICAS = 3
 VISIBLE_SECONDS = 15.0  # how long a new topic may take to be seen by the broker asked
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(settings: Settings, *, only_look: bool = False) -> list[str]:
     """Create the topics that are missing, unless `create_topics` is false, and check their partitions.
+
+    Parameters
+    ----------
+    only_look : bool
+        Create nothing: those that would be created are no fault, and are what is returned.
 
     Raises
     ------
@@ -42,18 +48,20 @@ async def prepare(settings: Settings) -> None:
         If Kafka does not answer, or with one line of all topics that are not as the settings say.
     """
     async with reaching(settings), _admin(settings) as admin:
-        missing = set(_expected(settings)).difference(await _partitions(admin))
-        if missing and settings.create_topics:
-            await _create(admin, settings, missing)
         found = await _partitions(admin)
+        missing = [name for name in _expected(settings) if name not in found and settings.create_topics]
+        if missing and not only_look:
+            await _create(admin, settings, missing)
+            found, missing = await _partitions(admin), []
     faults = [
         f"topic '{name}' has {found.get(name, 0)} partitions, expected {settings.partitions}"
         for name in _expected(settings)
-        if found.get(name) != settings.partitions
+        if name not in missing and found.get(name) != settings.partitions
     ]
     if faults:
         remedy = "create them so, set partitions, or let create_topics be true where they are missing"
         raise BrokerError(f"{'; '.join(faults)}: {remedy}.")
+    return missing
 
 
 async def partitions(settings: Settings) -> dict[str, int]:
@@ -94,12 +102,11 @@ async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, names: set[str]) -> None:
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, names: Sequence[str]) -> None:
     brokers = len((await admin.describe_cluster())["brokers"])
     configs = _expected(settings)
     wanted = [
-        NewTopic(name, settings.partitions, min(MAX_REPLICAS, brokers), topic_configs=configs[name])
-        for name in sorted(names)
+        NewTopic(name, settings.partitions, min(MAX_REPLICAS, brokers), topic_configs=configs[name]) for name in names
     ]
     answer = await admin.create_topics(wanted)
     for name, code, *_ in answer.topic_errors:
@@ -107,5 +114,5 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, names: set[str
         if code and error is not TopicAlreadyExistsError:  # another process may have been quicker
             raise BrokerError(f"Topic '{name}' cannot be created ({error.__name__}): create it, or allow it.")
     async with asyncio.timeout(VISIBLE_SECONDS):
-        while names.difference(await _partitions(admin)):  # noqa: ASYNC110 - Kafka does not tell, it must be asked
+        while set(names).difference(await _partitions(admin)):  # noqa: ASYNC110 - Kafka does not tell, it must be asked
             await asyncio.sleep(0.05)

@@ -80,6 +80,14 @@ async def test_an_absent_broker_is_told_in_one_line_with_exit_code_1(
     assert "deploy/kafka start" in told(done)
 
 
+async def test_check_proves_the_provider_where_no_broker_is_and_then_says_that_none_is() -> None:
+    done = await trivium("check", "--provider", "cpu", "--max-batch", "1", "--max-segment-ms", "1000", **NO_BROKER)
+    assert done.code == 1
+    assert "all vectors come out right on cpu" in done.output
+    assert "hops a second" in done.output
+    assert "Kafka at 127.0.0.1:1 failed" in told(done)
+
+
 async def test_an_unknown_bundle_is_told_with_exit_code_2(synthetic_clip: SyntheticClip) -> None:
     done = await trivium("recognize", synthetic_clip.path, TRIVIUM_BUNDLE="nothing")
     assert done.code == 2

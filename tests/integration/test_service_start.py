@@ -20,6 +20,17 @@ async def test_all_faults_of_broker_and_bundle_are_reported_at_once(broker: str,
         report.checked()
 
 
+async def test_a_look_creates_no_topic_and_says_which_would_be(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    everything = [topic_prefix + name for name in topics.CONFIGS]
+    assert await topics.prepare(settings, only_look=True) == everything
+    assert not {*everything} & (await topics.partitions(settings)).keys()
+    with pytest.raises(BrokerError, match="has 0 partitions, expected 2"):
+        await topics.prepare(settings.model_copy(update={"create_topics": False}), only_look=True)
+    assert await topics.prepare(settings) == []
+    assert await topics.prepare(settings, only_look=True) == []
+
+
 async def test_a_broker_that_is_away_is_an_error_that_says_where_it_was_looked_for() -> None:
     report = await start_up(settings_of("127.0.0.1:1", "", bundle="no-such-bundle"))
     with pytest.raises(ConfigError, match=r"127\.0\.0\.1:1"):
