@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +20,7 @@ from stream.noise import grid_folder
 
 RUNS = Path(__file__).parents[1] / "runs"
 Run = Annotated[str, typer.Option(help="Name of the training run, a folder in runs/.")]
-Data = Annotated[Path | None, typer.Option(help="The GRID clips; default: TRIVIUM_GRID, or where the tests look.")]
+Data = Annotated[Path | None, typer.Option(help="The GRID clips; default: TRIVIUM_GRID, or ../shared/data/grid.")]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -42,6 +44,7 @@ def train(
 
     Example: python -m models train speech
     """
+    _need("torch", "jiwer")
     from models.train import train as run_training
 
     run_training(_clips(data), RUNS / run, Plan())
@@ -60,6 +63,7 @@ def evaluate(
 
     Example: python -m models evaluate speech --json
     """
+    _need("jiwer")
     from models.evaluate import evaluate as measure
     from models.evaluate import show
 
@@ -80,6 +84,7 @@ def export(
 
     Example: python -m models export speech --version 1.0.1
     """
+    _need("torch", "onnxscript")
     from models.export import export as write
 
     kept = RUNS / run / "metrics.json"
@@ -91,10 +96,19 @@ def export(
     typer.echo(f"{written.directory} {written.digest}")
 
 
+def _need(*modules: str) -> None:
+    """Refuse at once what would otherwise fail after minutes."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise ConfigError(f"{' and '.join(missing)} is not installed, it comes with deploy/install --dev.")
+
+
 def _clips(data: Path | None) -> Path:
+    """Where the clips are; babble is made of the same ones."""
     folder = data or grid_folder()
     if not (folder / "transcripts.tsv").is_file():
         raise ConfigError(f"{folder} holds no transcripts.tsv; give the folder of the GRID clips by --data.")
+    os.environ["TRIVIUM_GRID"] = str(folder)
     return folder
 
 

@@ -12,6 +12,8 @@ import pytest
 import typer.main
 from prometheus_client import Counter, Gauge, Histogram
 
+from models.__main__ import app as models_app
+from models.synthetic import main as synthetic
 from stream import content, deadletter, headers, metrics, publish, topics, web
 from stream.commands import app
 from stream.config import Settings
@@ -208,6 +210,30 @@ def test_every_default_of_an_option_is_there() -> None:
         for option in command.params:
             if option.opts[0] in said and isinstance(option.default, str | int | float) and option.default is not False:
                 assert said[option.opts[0]] == f"`{option.default}`"
+
+
+def test_every_option_of_the_models_commands_is_there_with_the_commands_that_take_it() -> None:
+    group: Any = typer.main.get_command(models_app)
+    taken = {
+        (option, name)
+        for name, command in group.commands.items()
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    said = rows("python -m models train|evaluate|export TASK")
+    assert {(option, name) for cell, takes, *_ in said for option in names(cell) for name in names(takes)} == taken
+
+
+def test_every_option_of_the_synthetic_speaker_is_there() -> None:
+    group = typer.Typer()
+    group.command()(synthetic)
+    own = {option for parameter in typer.main.get_command(group).params for option in parameter.opts}
+    assert set(first_names("python -m models.synthetic OUT.mp4")) == {name for name in own if name.startswith("--")} - {
+        "--help",
+        "--install-completion",
+        "--show-completion",
+    }
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
