@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -20,8 +20,8 @@ from stream import clip
 from stream.errors import ConfigError
 
 VOICES = 6
-SPEAKERS = 24  # different synthetic speakers to choose the voices from
-BLOCK = 320  # samples in 20 ms
+SEEDS = range(20_000, 20_024)  # of the synthetic speakers to choose the voices from: no clip or training uses these
+BLOCK_SAMPLES = 320  # 20 ms
 SMOOTH_BLOCKS = 9
 PEAK = 32_767
 
@@ -47,13 +47,13 @@ def spoken_span(samples: NDArray[np.int16]) -> slice:
     0.2 dB in the median.
     """
     edges = np.diff(samples.astype(np.float64), prepend=0.0)
-    blocks = edges[: len(edges) // BLOCK * BLOCK].reshape(-1, BLOCK)
+    blocks = edges[: len(edges) // BLOCK_SAMPLES * BLOCK_SAMPLES].reshape(-1, BLOCK_SAMPLES)
     if len(blocks) < SMOOTH_BLOCKS:
         return slice(0, len(samples))
     energy = np.convolve((blocks**2).mean(axis=1), np.full(SMOOTH_BLOCKS, 1 / SMOOTH_BLOCKS), "same")
     level_db = 10 * np.log10(energy + 1e-3)
     loud = np.flatnonzero(level_db >= (np.percentile(level_db, 10) + np.percentile(level_db, 95)) / 2)
-    return slice(int(loud[0]) * BLOCK, (int(loud[-1]) + 1) * BLOCK)
+    return slice(int(loud[0]) * BLOCK_SAMPLES, (int(loud[-1]) + 1) * BLOCK_SAMPLES)
 
 
 def mixed(
@@ -101,14 +101,13 @@ def _loud(name: str) -> NDArray[np.float64]:
 
 
 @cache
-def _utterances() -> dict[str, Callable[[], NDArray[np.int16]]]:
+def _utterances() -> Mapping[str, Callable[[], NDArray[np.int16]]]:
     """What voices say: the training clips where they are, else the synthetic speaker's sentences."""
     from models.tasks import speech
 
     grid = grid_folder()
-    if grid.is_dir():
-        return {name: partial(clip.samples, grid / f"{name}.mp4") for name in speech.training_names(grid)}
-    return {f"synthetic-{seed}": partial(_synthetic, seed) for seed in range(SPEAKERS)}
+    recorded = {name: partial(clip.samples, grid / f"{name}.mp4") for name in speech.training_names(grid)}
+    return recorded or {f"synthetic-{seed}": partial(_synthetic, seed) for seed in SEEDS}
 
 
 def grid_folder() -> Path:

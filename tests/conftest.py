@@ -10,11 +10,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import settings
 
 from deploy.probe import answers
+from stream.noise import grid_folder
 
 pytest_plugins = ("tests.synthetic_clips",)
 
-ROOT = Path(__file__).parent.parent
-GRID = Path(os.environ.get("TRIVIUM_GRID", ROOT.parent / "shared" / "data" / "grid"))
+GRID = grid_folder()
 WITHOUT_GRID = pytest.StashKey[int]()
 
 # A busy machine is no bug, so no deadline; in CI the same examples every time.
@@ -25,7 +25,7 @@ settings.load_profile("trivium")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs the clips where they are not; the summary says so."""
     needs = [item for item in items if "grid" in getattr(item, "fixturenames", ())]
-    if "TRIVIUM_GRID" in os.environ and not GRID.is_dir():
+    if os.environ.get("TRIVIUM_GRID") and not GRID.is_dir():
         raise pytest.UsageError(f"TRIVIUM_GRID is {GRID}, which is no folder: name the folder of the clips or unset it")
     if not GRID.is_dir():
         config.hook.pytest_deselected(items=needs)

@@ -1,13 +1,16 @@
 """Noise: as loud as asked over the spoken span, and the same for the same seed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.tasks import speech
 from stream.errors import ConfigError
-from stream.noise import Noise, mixed, noise_for, random_for, spoken_span
+from stream.noise import SEEDS, Noise, _utterances, mixed, noise_for, random_for, spoken_span
 
 RATE_HZ = 16_000
 
@@ -68,6 +71,17 @@ def test_noise_follows_from_the_seed_and_the_clips_name(kind: Noise) -> None:
 @pytest.mark.parametrize("kind", Noise)
 def test_longer_noise_begins_with_the_shorter(kind: Noise) -> None:
     assert np.array_equal(noise_for(kind, 3 * RATE_HZ, 0, "a")[:RATE_HZ], noise_for(kind, RATE_HZ, 0, "a"))
+
+
+def test_no_voice_of_a_babble_says_a_clip_that_is_kept_for_test_or_validation(grid: Path) -> None:
+    kept = {*speech.held_out("test"), *speech.held_out("validation")}
+    assert {*_utterances()} == {*speech.training_names(grid)}
+    assert not {*_utterances()} & kept
+
+
+def test_voices_are_synthetic_where_no_clips_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRIVIUM_GRID", str(tmp_path))
+    assert {*_utterances.__wrapped__()} == {f"synthetic-{seed}" for seed in SEEDS}
 
 
 def test_babble_has_no_silence_in_it() -> None:
