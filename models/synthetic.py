@@ -27,6 +27,7 @@ from models.synthetic_picture import mouth_px, pictures
 from models.synthetic_voice import RATE_HZ, Span, Voice, say
 
 FRAMES_HZ = 25
+TITLE = "Synthetic speaker: a drawn face and a computed voice, no person"  # of every clip
 _WORDS = (
     "a again at b bin blue by c d e eight f five four g green h i in j k l lay m n nine now o one p place please q r red"
     " s set seven six soon t three two u v white with x y z zero"
@@ -159,8 +160,9 @@ def _blinks(frames: int, random: np.random.Generator) -> NDArray[np.intp]:
 
 
 def write_clip(path: Path, session: Session) -> None:
-    """Write an mp4 of H.264 and AAC; the words on screen go beside it as WebVTT, with the suffix `.vtt`."""
+    """Write an mp4 of H.264 and AAC that names itself synthetic; the words on screen go beside it, as WebVTT (`.vtt`)."""
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = TITLE
         video = container.add_stream("libx264", FRAMES_HZ, options={"preset": "veryfast", "crf": "18"})
         video.width, video.height, video.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         audio = container.add_stream("aac", RATE_HZ, layout="mono", bit_rate=96_000)
@@ -205,7 +207,7 @@ def main(
 ) -> None:
     """Write a clip of the synthetic speaker and print what is said in it.
 
-    Example: python -m models.synthetic speaker.mp4 --seed 7 --sentences 3
+    Example: python -m models.synthetic synthetic.mp4 --seed 7 --sentences 3
     """
     session = speak(seed, sentences)
     write_clip(out, session)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.synthetic import WORDS, Session, speak
 from stream import clip
+from stream.cues import cues
 from tests.synthetic_clips import SyntheticClip
 
 WINDOW = 160  # 10 ms
@@ -105,6 +106,7 @@ def test_a_clip_gives_its_sound_back_where_it_was(synthetic_clip: SyntheticClip)
 
 def test_a_clip_gives_its_pictures_back_in_step_with_the_sound(synthetic_clip: SyntheticClip) -> None:
     with av.open(str(synthetic_clip.path)) as container:
+        assert "synthetic" in container.metadata["title"].casefold()
         shown = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
     assert [time_s for time_s, _ in shown] == pytest.approx(np.arange(synthetic_clip.session.frames) * 0.04)
     session = synthetic_clip.session
@@ -120,7 +122,7 @@ def test_a_clip_gives_its_pictures_back_in_step_with_the_sound(synthetic_clip: S
 
 
 def test_the_cues_of_a_clip_lie_beside_it(synthetic_clip: SyntheticClip) -> None:
-    read = [(cue.text, cue.time_ns) for cue in clip.cues(synthetic_clip.path.with_suffix(".vtt"))]
+    read = [(cue.text, cue.time_ns) for cue in cues(synthetic_clip.path.with_suffix(".vtt"))]
     written = [(cue.name, round(cue.start_s * 1000) * 1_000_000) for cue in synthetic_clip.session.cues]
     assert read == written
 
