@@ -18,6 +18,8 @@ from stream.publish import Counts, Input, ModalityResult, Model, Prediction, Ses
 from stream.times import NS_PER_SECOND, to_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stream.segment import Caption
 
 
@@ -147,8 +149,7 @@ class Story:
 
     def _measure_words(self, message: Prediction) -> None:
         words = [word.word for word in message.words]
-        kept = sum(match.size for match in SequenceMatcher(None, self._shown, words).get_matching_blocks())
-        metrics.WORDS_CHANGED.inc(len(self._shown) - kept)
+        metrics.WORDS_CHANGED.inc(words_changed(self._shown, words))
         if not message.is_final:
             self._shown = words
             self._interims += 1
@@ -157,6 +158,11 @@ class Story:
         for modality, gave in message.modalities.items():
             metrics.MODALITY_STATUS.labels(modality, gave.status).inc()
         self._shown, self._interims = [], 0
+
+
+def words_changed(shown: Sequence[str], words: Sequence[str]) -> int:
+    """How many of the words shown are not in the next version, or not in that order."""
+    return len(shown) - sum(match.size for match in SequenceMatcher(None, shown, words).get_matching_blocks())
 
 
 def _measure_hop(hop: Hop) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from stream.frame import Modality
 from stream.publish import Prediction
+from stream.results import words_changed
 from stream.view import latency_ms
 
 
@@ -28,8 +29,7 @@ class Tally:
     def add(self, prediction: Prediction) -> None:
         """Count one result that is news."""
         words = [word.word for word in prediction.words]
-        self.words_changed += sum(1 for before, now in zip(self._shown, words, strict=False) if before != now)
-        self.words_changed += max(0, len(self._shown) - len(words))
+        self.words_changed += words_changed(self._shown, words)
         if prediction.is_final:
             self.finals.append(prediction)
             self._shown = []
