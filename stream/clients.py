@@ -5,10 +5,11 @@ Beside the path: `service.py` and `owner.py` ask for clients and never name an o
 
 from __future__ import annotations
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from stream.config import Settings
+from stream.frame import Record
 
 KAFKA_REQUEST_BYTES = 1 << 20  # what brokers take by default
 ENVELOPE_BYTES = (
@@ -57,6 +58,13 @@ def producer(settings: Settings) -> AIOKafkaProducer:
         enable_idempotence=True,
         max_request_size=_request_bytes(settings),
         request_timeout_ms=OUTAGE_MS,
+    )
+
+
+def fetched(record: ConsumerRecord) -> Record:
+    """A record as the path has it."""
+    return Record(
+        record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
     )
 
 

@@ -67,7 +67,7 @@ def pictures(path: Path) -> Iterator[Picture]:
             return
         encoder: VideoCodecContext | None = None
         held: tuple[int, bytes] | None = None
-        last_ns = NS_PER_SECOND // MAX_PICTURES_HZ
+        last_ns = SLOT_NS
         for number, (time_ns, frame) in enumerate(_sampled(container, stream)):
             upright = _upright(frame)
             upright.pts, upright.time_base = number, Fraction(1, MAX_PICTURES_HZ)  # the encoder wants them to rise

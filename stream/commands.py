@@ -13,12 +13,12 @@ import typer
 from stream.bar import bar
 from stream.config import Settings
 from stream.errors import ConfigError
-from stream.options import takes_settings
+from stream.options import CONFIG, takes_settings
 from stream.scene import Scene
 from stream.scene_options import takes_scene
 
 Clips = Annotated[list[Path], typer.Argument(metavar="CLIP", help="Media files, of any format that PyAV reads.")]
-SettingsFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file of settings.")]
+SettingsFile = Annotated[Path | None, CONFIG]
 Session = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name of the session.", show_default="the file's stem")
 ]

@@ -15,9 +15,9 @@ from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from stream import metrics
+from stream import clients, metrics
 from stream.clock import Arrival, LaneClock
-from stream.frame import Modality, Record
+from stream.frame import Modality
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
 QUEUE_BYTES = 2 << 20  # of one partition; a fetch may bring as much again
@@ -77,7 +77,7 @@ class Inlet:
             stable_offset = self._consumer.highwater(partition)
         age_ns = max(0, time.time_ns() - self._answered_ms[modality] * NS_PER_MS)
         answered_ns = self._machine_ns() - age_ns
-        self._clock.fetched(modality, map(_record, records), position, stable_offset, answered_ns)
+        self._clock.fetched(modality, map(clients.fetched, records), position, stable_offset, answered_ns)
         self._measure_lag(modality, stable_offset)
         self.stirred.set()
 
@@ -132,15 +132,3 @@ class Inlet:
         produced_ns = self._produced_ns.get(modality)
         lag_ns = self._machine_ns() - produced_ns if unread and produced_ns is not None else 0
         metrics.CONSUMER_LAG_SECONDS.labels(partition.topic, partition.partition).set(max(0, lag_ns) / NS_PER_SECOND)
-
-
-def _record(fetched: ConsumerRecord) -> Record:
-    return Record(
-        fetched.topic,
-        fetched.partition,
-        fetched.offset,
-        fetched.timestamp,
-        fetched.key,
-        fetched.value,
-        fetched.headers,
-    )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+CONFIG = typer.Option(
+    "--config", metavar="FILE", help="TOML file of settings.", show_default=f"{DEFAULT_FILE}, if it is there"
+)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -43,16 +46,11 @@ def takes_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
         return command(settings, **given)  # type: ignore[call-arg]
 
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-    parameters = [*own, _config_option(), *(_option(*item) for item in Settings.model_fields.items())]
+    config = _parameter("config", Annotated[Path | None, CONFIG])
+    parameters = [*own, config, *(_option(*item) for item in Settings.model_fields.items())]
     loaded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     loaded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return loaded
-
-
-def _config_option() -> inspect.Parameter:
-    help_text = "TOML file of settings."
-    option = typer.Option("--config", metavar="FILE", help=help_text, show_default=f"{DEFAULT_FILE}, if it is there")
-    return _parameter("config", Annotated[Path | None, option])
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:

@@ -49,22 +49,19 @@ class Models:
     def __init__(self, bundle: Bundle, provider: str) -> None:
         self.bundle = bundle
         self.fell_back: str | None = None
-        if provider == "auto":
-            self.provider, self._sessions = self._best()
-        else:
-            self.provider, self._sessions = provider, _sessions(bundle, provider)
-            self._prove()
-
-    def _best(self) -> tuple[str, dict[str, ort.InferenceSession]]:
+        if provider != "auto":
+            self._use(provider)
+            return
         try:
-            self.provider, self._sessions = "cuda", _sessions(self.bundle, "cuda")
-            self._prove()
+            self._use("cuda")
         except (ProviderError, BundleError, InferenceError) as error:
             self.fell_back = str(error)
             log.warning("provider=auto runs on the CPU: %s", error)
-            self.provider, self._sessions = "cpu", _sessions(self.bundle, "cpu")
-            self._prove()
-        return self.provider, self._sessions
+            self._use("cpu")
+
+    def _use(self, provider: str) -> None:
+        self.provider, self._sessions = provider, _sessions(self.bundle, provider)
+        self._prove()
 
     def run(self, graph: str, inputs: Arrays) -> Arrays:
         """One call of a graph.
@@ -105,7 +102,7 @@ def _compare(what: str, found: NDArray[Any], expected: NDArray[Any], provider: s
 def _sessions(bundle: Bundle, provider: str) -> dict[str, ort.InferenceSession]:
     name, available = NAMES[provider], ort.get_available_providers()
     if name not in available:
-        hint = "install the extra gpu" if provider == "cuda" else "install onnxruntime"
+        hint = "put the extra gpu in place of onnxruntime" if provider == "cuda" else "install onnxruntime"
         raise ProviderError(f"provider={provider}: ONNX Runtime here has {', '.join(available)}; {hint}.")
     return {graph: _session(bundle, graph, provider) for graph in GRAPHS}
 

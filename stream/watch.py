@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream import topics
+from stream import clients, topics
 from stream.config import Settings
 from stream.errors import JobError, RecordError
-from stream.frame import Record
 from stream.publish import Prediction, SessionRecord, read_result
 from stream.reading import Reading
 from stream.view import View
@@ -99,7 +98,7 @@ async def _news(consumer: AIOKafkaConsumer) -> AsyncIterator[Prediction | Sessio
         fetched = await consumer.getmany(timeout_ms=POLL_MS)
         for found in (found for batch in fetched.values() for found in batch):
             try:
-                message = read_result(_record(found))
+                message = read_result(clients.fetched(found))
             except RecordError as error:
                 print(f"trivium: passed over {found.topic}-{found.partition}@{found.offset}: {error}", file=sys.stderr)
                 continue
@@ -114,9 +113,3 @@ async def _partitions(settings: Settings) -> tuple[list[TopicPartition], bool]:
         waited = True
         await asyncio.sleep(NO_TOPIC_SECONDS)
     return [TopicPartition(topic, number) for number in range(found[topic])], waited
-
-
-def _record(found: ConsumerRecord) -> Record:
-    return Record(
-        found.topic, found.partition, found.offset, found.timestamp, found.key, found.value, tuple(found.headers)
-    )

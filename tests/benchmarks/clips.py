@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,22 +34,14 @@ def take(count: int, folder: Path, first: int = 0) -> list[Clip]:
     if not grid.is_dir():
         progress(f"no clips at {grid}: {count} of the synthetic speaker are made")
         return [_synthetic(folder, seed) for seed in range(first, first + count)]
-    names, words = speech.held_out("test"), _words(grid / "words.tsv")
+    names, words = speech.held_out("test"), speech.word_times(grid)
     chosen = [names[number % len(names)] for number in range(first, first + count)]
-    return [Clip(grid / f"{name}.mp4", words[f"{name}.mp4"]) for name in chosen]
+    return [Clip(grid / f"{name}.mp4", tuple(Word(*word) for word in words[name])) for name in chosen]
 
 
 def source() -> str:
     """Whose clips they are, as the report says it."""
     return "GRID speaker 1, test clips" if grid_folder().is_dir() else "synthetic speaker"
-
-
-def _words(table: Path) -> dict[str, tuple[Word, ...]]:
-    found: defaultdict[str, list[Word]] = defaultdict(list)
-    with table.open(newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            found[row["clip"]].append(Word(row["word"], float(row["start_s"]), float(row["end_s"])))
-    return {name: tuple(words) for name, words in found.items()}
 
 
 def _synthetic(folder: Path, seed: int) -> Clip:
