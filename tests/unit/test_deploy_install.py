@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -46,6 +47,12 @@ def test_tests_run_on_the_versions_that_the_service_runs_on() -> None:
 
 def test_the_service_needs_no_torch() -> None:
     assert names(pins(SERVICE)).isdisjoint({"torch", "triton", "matplotlib", "opencv-python"})
+
+
+def test_no_module_of_the_service_imports_torch() -> None:
+    modules = [f"stream.{path.stem}" for path in (ROOT / "stream").glob("[a-z]*.py")]
+    code = f"import sys, models.synthetic, models.tasks.speech, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_machine_without_python_is_told_so_in_one_line(tmp_path: Path) -> None:
