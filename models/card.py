@@ -21,7 +21,8 @@ around the speech.
 - **Good for** commands from these {words} words by speaker 1 and by the synthetic speaker; a start for other speakers.
   **Not good for** free speech: words it does not know come out as words that it knows. One speaker's face and voice
   are no sample of mankind; nothing was measured on accents, ages, beards or skin, beyond five clips of five others.
-- **Privacy**: it recognises words, not persons; faces are looked for only to crop the mouth, and nothing is stored.
+- **Privacy**: it recognises words, not persons; faces are looked for only to crop the mouth, and the model keeps
+  nothing. What is sent to Kafka stays there as long as its topics hold it.
 - **Licence**: {licence}.
 - **Attribution**: {attribution}
 
