@@ -10,15 +10,16 @@ from dataclasses import dataclass
 class Plan:
     """Epochs and learning rates of both stages.
 
-    The rate warms up over an epoch and falls along half a cosine, and so again in every cycle from half the peak before
+    The rate warms up over an epoch and falls along half a cosine, and so again in every cycle from 0.6 of the peak before
     (SGDR, Loshchilov and Hutter, 2017).
     """
 
-    joint_cycles: tuple[int, ...] = (36, 16)  # epochs of everything together
-    head_epochs: int = 10  # epochs of the head alone, on the last basis
+    joint_cycles: tuple[int, ...] = (36, 16, 20)  # epochs of everything together
+    video_epochs: int = 52  # then the pictures' encoder stands still: it has converged, sound in noise has not
+    head_epochs: int = 8  # epochs of the head alone, on the last basis
     joint_rate: float = 2e-3
     head_rate: float = 1e-3
-    refits: tuple[int, ...] = (1, 3, 6, 10, 15, 20, 26, 32, 36, 44)  # after these epochs the basis is fitted anew
+    refits: tuple[int, ...] = (1, 3, 6, 10, 15, 20, 26, 32, 36, 44, 60)  # after these epochs the basis is fitted anew
     seed: int = 20_261_124
 
     @property
@@ -38,7 +39,7 @@ class Plan:
             if at < length:
                 return peak * _cycle(at, length)
             at -= length
-            peak /= 2
+            peak *= 0.6
         return self.head_rate * _cycle(at, self.head_epochs)
 
 

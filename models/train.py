@@ -76,6 +76,13 @@ class _State:
     def joint(self) -> bool:
         return self.epoch < self.plan.joint_epochs
 
+    def still(self) -> list[nn.Module]:
+        """What is not trained in this epoch."""
+        network = self.network
+        if not self.joint:
+            return [network.text, network.audio, network.video]
+        return [network.video] if self.epoch >= self.plan.video_epochs else []
+
     def finish_epoch(self, loss: float, errors: Mapping[str, float], seconds: float) -> None:
         self.epoch += 1
         line = {"epoch": self.epoch, "loss": round(loss, 4), **errors, "seconds": round(seconds, 1)}
@@ -100,9 +107,8 @@ def _epoch(state: _State, mixer: Mixer) -> float:
     torch.manual_seed(seed)
     chance = torch.Generator().manual_seed(seed)
     network.train()
-    if not state.joint:
-        for part in (network.text, network.audio, network.video):
-            part.eval().requires_grad_(False)
+    for part in state.still():
+        part.eval().requires_grad_(requires_grad=False)
     drawn = batches(mixer, seed)
     total = 0.0
     for step, batch in enumerate(drawn):

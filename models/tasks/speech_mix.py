@@ -111,16 +111,18 @@ class Mixer:
 
     def _noisy(self, sound: NDArray[np.float32], said: Utterance, generator: Generator) -> NDArray[np.float32]:
         drawn = generator.random()
-        if drawn < 0.25 or not said.words:
+        if drawn < 0.15 or not said.words:
             return sound
-        noise = self._babble(len(sound), generator) if drawn < 0.85 else _coloured(len(sound), generator)
+        noise = self._babble(len(sound), generator) if drawn < 0.9 else _coloured(len(sound), generator)
         return at_snr(sound, noise, said.span, float(generator.uniform(*SNR_DB)))
 
     def _babble(self, length: int, generator: Generator) -> NDArray[np.float32]:
+        """Voices that all speak without a pause, or whole clips with theirs."""
         total = np.zeros(length, dtype=np.float32)
+        pauses = generator.random() < 0.5
         for _ in range(VOICES):
             other = self._other(generator)
-            voice = as_float(other.samples[other.span])
+            voice = as_float(other.samples if pauses else other.samples[other.span])
             voice /= np.sqrt((voice**2).mean()) + 1e-6
             total += np.roll(np.resize(voice, length), int(generator.integers(length)))
         return total
@@ -132,9 +134,9 @@ class Mixer:
             return tokens
         true = [self._token[word] for word, _, _ in said.words]
         kept = 0 if not true or generator.random() < 0.35 else int(generator.integers(1, MOST_HINTS + 1))
-        shown = list(generator.permutation(true)[:kept])
-        shown += list(generator.integers(1, len(self.vocabulary), int(generator.integers(0, 6))))
-        tokens[: len(shown)] = generator.permutation(shown) if shown else []
+        shown = {*generator.permutation(true)[:kept]}
+        shown |= {*generator.integers(1, len(self.vocabulary), int(generator.integers(0, 6)))}
+        tokens[: len(shown)] = generator.permutation(sorted(shown)) if shown else []
         return tokens
 
 
