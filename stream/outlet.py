@@ -58,6 +58,8 @@ class Outlet:
         await asyncio.gather(*sent)
 
     async def _start(self, record: Record) -> asyncio.Future[object]:
+        # Kafka's timestamp is the moment of sending, so it is left to the client: a session's own times are by its source's
+        # clock, and a broker refuses records from the future and soon deletes old ones.
         # The client refuses a record with neither key nor value, which a dead letter may be.
         value = b"" if record.key is None and record.value is None else record.value
         acknowledged: asyncio.Future[object] = await self._producer.send(
@@ -65,7 +67,6 @@ class Outlet:
             value,
             record.key,
             partition=self._number,
-            timestamp_ms=record.timestamp_ms,
             headers=list(record.headers),
         )
         return acknowledged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from stream.progress import EPOCH_KEY, epoch_value
 from stream.publish import Prediction, SessionRecord
 from stream.segment import Caption
 from stream.service import one_error
+from stream.times import NS_PER_SECOND
 from tests.echo import CONTEXT_NS, FRAME_MS, MS, EchoSegment, sound, unseen
 from tests.echo_service import (
     committed,
@@ -29,6 +31,7 @@ from tests.echo_service import (
 )
 
 SAID = "hello.........you.........there........."
+YEAR_NS = 365 * 24 * 3_600 * NS_PER_SECOND
 MIDDLE = SAID.index("you") + 4  # of what is sent: two records before it are video's
 
 
@@ -145,6 +148,16 @@ async def test_a_record_that_cannot_be_read_is_a_dead_letter_with_its_reason_and
     [too_large] = [one for one in letters if dict(one.headers)["trivium_reason"] == b"too_large"]
     assert (too_large.key, too_large.value, dict(too_large.headers)["ce_note"]) == (b"a", None, b"kept")
     assert dict(too_large.headers)["trivium_offset"] == b"23"
+
+
+async def test_a_source_whose_clock_is_years_off_stops_nobody(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    years = {"ahead": 4 * YEAR_NS, "behind": -4 * YEAR_NS}
+    async with source(settings) as live, running(settings):
+        for session, off_ns in years.items():
+            await live.send(*[replace(item, time_ns=item.time_ns + off_ns) for item in spoken(session)])
+        results = await results_until(settings, lambda found: len(ended(found)) == len(years))
+    assert {one.session: one.finals for one in ended(results)} == dict.fromkeys(years, 3)
 
 
 async def test_a_second_process_takes_over_lanes_without_saying_anything_twice(broker: str, topic_prefix: str) -> None:
