@@ -98,9 +98,13 @@ class Emitter:
             for modality, placed in found.items()
             if (count := sum(one.late and one.frame.time_ns >= start_ns for one in placed))
         }
+        lost = {
+            modality: missing for modality, line in self._wait.lines.items() if (missing := line.lost(start_ns, end_ns))
+        }
         arrived_ns = _newest_arrival_ns(found, now_ns)
         return Hop(
-            self._session, start_ns, end_ns, frames, dict(sent.statuses), sent.reason, sent.revision, arrived_ns, now_ns, late
+            self._session, start_ns, end_ns, frames, dict(sent.statuses), sent.reason, sent.revision, arrived_ns, now_ns,
+            late, lost,
         )  # fmt: skip
 
     def _collect(self, start_ns: int, end_ns: int) -> tuple[dict[Modality, list[Frame]], dict[Modality, list[Placed]]]:

@@ -68,7 +68,7 @@ class Session:
         line = self.wait.lines[frame.modality]
         self.wait.hear(line, now_ns)
         position, end_ns = line.measure(frame)
-        replayed = frame.offset < self._cuts.get(frame.modality, frame.offset)
+        replayed = self._replayed(frame)
         if line.is_duplicate(frame, position):
             return self._tally.count(frame, Outcome.REPLAYED if replayed else Outcome.DUPLICATE)
         outcome = Outcome.REPLAYED if replayed else Outcome.LATE
@@ -191,11 +191,18 @@ class Session:
 
     def _is_stray(self, item: Frame | Bound, now_ns: int) -> bool:
         if self._start_ns != FOREVER_NS and self.strays.is_off(item, self.wait, self._start_ns, now_ns):
-            self._give_up(self.strays.add(item))
+            if not self._replayed(item):  # else it is of an earlier session of this name, or was a stray before
+                self._give_up(self.strays.add(item))
+            elif isinstance(item, Frame):
+                self._tally.count(item, Outcome.REPLAYED)
             return True
         if self.strays:
             self._give_up(self.strays.clear())
         return False
+
+    def _replayed(self, item: Frame | Bound) -> bool:
+        """Whether a former owner had read it by the last final."""
+        return item.offset < self._cuts.get(item.modality, item.offset)
 
     def _give_up(self, strays: list[Frame | Bound]) -> None:
         for item in strays:

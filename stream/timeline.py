@@ -47,6 +47,7 @@ class Timeline(Watermark):
         self._starts: list[int] = []
         self._placed: list[Placed] = []
         self._reorder_ns = timing.reorder_ns
+        self._believed_ns = FOREVER_NS if modality is _TEXT else timing.max_jump_ns  # of how long a frame says it is
         self._hold_ns = FOREVER_NS if modality is _TEXT else _VIDEO_TICKS * timing.tick_ns
         self._longest_ns = _VIDEO_TICKS * timing.tick_ns
         self._before: int | None = None  # sequence of the newest frame forgotten
@@ -59,7 +60,7 @@ class Timeline(Watermark):
         """Where the frame would lie in the list, and the end that it would have there."""
         position = self._position(frame)
         following_ns = self._starts[position] if position < len(self._starts) else None
-        return position, self._end_ns(frame.time_ns, _known_end_ns(frame), following_ns)
+        return position, self._end_ns(frame.time_ns, self._known_end_ns(frame), following_ns)
 
     def is_duplicate(self, frame: Frame, position: int) -> bool:
         """Whether a frame of that capture time and `ce_sequence` lies there already, or the very same record."""
@@ -75,12 +76,12 @@ class Timeline(Watermark):
 
         A text is there from its start on, however long it is to be shown: the next may begin before its end.
         """
-        known_ns = None if self.modality is _TEXT else _known_end_ns(frame)
+        known_ns = None if self.modality is _TEXT else self._known_end_ns(frame)
         return frame.time_ns if known_ns is None else known_ns
 
     def place(self, frame: Frame, position: int, now_ns: int) -> Placed:
         """Put the frame where `measure` said, and let it move the bound."""
-        start_ns, end_ns = frame.time_ns, _known_end_ns(frame)
+        start_ns, end_ns = frame.time_ns, self._known_end_ns(frame)
         placed = Placed(frame, end_ns, now_ns, frame.size_bytes + OVERHEAD_BYTES)
         self._starts.insert(position, start_ns)
         self._placed.insert(position, placed)
@@ -220,16 +221,18 @@ class Timeline(Watermark):
         following_ns = self._starts[index + 1] if index + 1 < len(self._starts) else None
         return self._end_ns(self._starts[index], self._placed[index].end_ns, following_ns)
 
+    def _known_end_ns(self, frame: Frame) -> int | None:
+        """Where it says that it ends; a picture of a day would make a day of hops, so no frame is further than a jump."""
+        if frame.duration_ns is None:
+            return None
+        return frame.time_ns + min(frame.duration_ns, self._believed_ns)
+
     def _end_ns(self, start_ns: int, known_ns: int | None, following_ns: int | None) -> int:
         """A known end stands, but a text ends with the next; an unknown one comes with the next frame or in two ticks."""
         if known_ns is not None and self.modality is not _TEXT:
             return max(known_ns, start_ns + 1)
         end_ns = start_ns + self._hold_ns if known_ns is None else known_ns
         return end_ns if following_ns is None else min(end_ns, following_ns)
-
-
-def _known_end_ns(frame: Frame) -> int | None:
-    return None if frame.duration_ns is None else frame.time_ns + frame.duration_ns
 
 
 def _is_same(one: Frame, other: Frame) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream.frame import Frame
 from stream.hop import Ended, EndReason, Outcome, Slept, Started, Status
-from tests.aligning import AUDIO, TEXT, VIDEO, Stage, audio, bound, ms, ns, speech, starts_ms, text, video
+from tests.aligning import AUDIO, HOP_MS, TEXT, VIDEO, Stage, audio, bound, ms, ns, speech, starts_ms, text, video
 
 
 def only_sound(until_ms: float, from_ms: float = 0) -> list[Frame]:
@@ -39,6 +39,15 @@ def test_a_late_frame_brings_all_hops_that_it_overlaps() -> None:
     stage.live(*only_sound(1000))
     stage.hear(video(300, 400), at_ms=1001)
     assert [(ms(hop.start_ns), hop.revision) for hop in stage.hops[3:]] == [(0, 1), (320, 1), (640, 1)]
+
+
+def test_a_hop_that_comes_again_still_says_what_is_missing_in_it() -> None:
+    stage = Stage()
+    stage.live(*[audio(at, sequence=at // 20) for at in range(0, 700, 20) if at not in {100, 120, 140}])
+    assert stage.of(0).lost == {AUDIO: 3}
+    stage.hear(audio(120, sequence=6), at_ms=701)
+    assert (stage.of(0).revision, stage.of(0).lost) == (1, {AUDIO: 2})
+    assert stage.aligner.drain_lost() == {AUDIO: 3}
 
 
 def test_a_late_text_holds_from_its_start_on() -> None:
@@ -168,6 +177,14 @@ def test_frames_far_off_that_do_not_agree_end_nothing() -> None:
     stage.live(*speech(700, from_ms=500))
     assert not [event for event in stage.events if isinstance(event, Ended)]
     assert stage.aligner.drain_outcomes()[AUDIO, Outcome.LATE] == 3
+
+
+def test_a_picture_that_says_it_lasts_a_day_makes_no_day_of_hops() -> None:
+    stage = Stage()
+    stage.live(*speech(500))
+    stage.hear(video(520, 86_400_000), at_ms=520)
+    stage.until(1500)
+    assert len(stage.hops) < 62_000 / HOP_MS  # no further than a jump
 
 
 def test_a_pause_that_the_lane_saw_pass_is_no_jump() -> None:

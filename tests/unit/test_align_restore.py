@@ -88,6 +88,16 @@ def test_records_of_a_session_that_had_ended_are_replayed_and_others_begin_it_an
     assert stage.aligner.sessions == {"s"}
 
 
+def test_what_an_earlier_session_of_the_name_left_on_another_clock_does_not_end_this_one() -> None:
+    stage = restored()
+    hour = 3_600_000
+    earlier = [audio(hour + at, offset=at // 20) for at in range(0, 100, 20)]
+    assert stage.hear(*earlier, at_ms=1000) == [None] * 5
+    stage.live(*[audio(at, offset=100 + at // 20) for at in range(1000, 1400, 20)])
+    assert not [event for event in stage.events if isinstance(event, Ended)]
+    assert stage.aligner.drain_outcomes()[AUDIO, Outcome.REPLAYED] == 5
+
+
 def test_a_checkpoint_says_what_restore_needs() -> None:
     stage = Stage()
     stage.hear(text(100, offset=1), at_ms=100)
