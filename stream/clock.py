@@ -17,6 +17,7 @@ from stream.frame import Modality, Record
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
 FRESH_NS = NS_PER_SECOND  # how long the answer to a fetch says that a partition is caught up
+OVERHEAD_BYTES = 1024  # what the objects of a record and of its headers weigh beside their contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class LaneClock:
         partition = self._partitions[modality]
         for record in records:
             partition.queue.append(record)
-            partition.queued_bytes += len(record.value or b"")
+            partition.queued_bytes += _size_bytes(record)
         partition.position, partition.stable_offset = position, stable_offset
         partition.answered_ns = machine_ns
         if not partition.queue:
@@ -108,7 +109,7 @@ class LaneClock:
             return None
         self._now_ns = arrival_ns
         record = partition.queue.popleft()
-        partition.queued_bytes -= len(record.value or b"")
+        partition.queued_bytes -= _size_bytes(record)
         partition.taken = record.offset + 1 if partition.queue else partition.position
         return Arrival(modality, record, self._now_ns)
 
@@ -127,7 +128,7 @@ class LaneClock:
         return {modality: partition.taken for modality, partition in self._partitions.items()}
 
     def queued(self, modality: Modality) -> int:
-        """Bytes fetched and not yet taken."""
+        """Bytes of the records fetched and not yet taken, with their overhead: a record without a value is not free."""
         return self._partitions[modality].queued_bytes
 
     def _next(self, machine_ns: int) -> Modality | None:
@@ -166,3 +167,8 @@ class LaneClock:
         """With nothing to read at first, it is what time the machine says."""
         if not self._now_ns and not self.behind(machine_ns):
             self._now_ns = max(machine_ns, self._machine_ns)
+
+
+def _size_bytes(record: Record) -> int:
+    headers = sum([len(name) + len(value or b"") for name, value in record.headers])
+    return OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"") + headers

@@ -63,7 +63,9 @@ class _Session:
     known: SessionProgress
     segment: Segment
     story: Story = field(default_factory=Story)
-    corrupt: set[tuple[Modality, int]] = field(default_factory=set)  # offsets of frames that are dead letters already
+    corrupt: dict[tuple[Modality, int], int] = field(
+        default_factory=dict
+    )  # dead letters: where from, end of the last hop
 
 
 class Lane:
@@ -180,7 +182,7 @@ class Lane:
         session = self._sessions[hop.session]
         session.story.add(hop)
         captions = await session.segment.hop(hop)
-        self._reject_corrupt(session)
+        self._reject_corrupt(session, hop.end_ns)
         return self._results(session, captions, ending=ending)
 
     async def _finish(self, name: str, *, ending: bool) -> list[Result]:
@@ -212,9 +214,11 @@ class Lane:
         results = [self._result(session, caption) for caption in captions]
         name, frontier_ns = session.known.session, session.segment.frontier_ns
         if frontier_ns > session.known.checkpoint.frontier_ns and not ending:
-            self.aligner.settle(name, frontier_ns, frontier_ns - self._context_ns)
+            keep_from_ns = frontier_ns - self._context_ns
+            self.aligner.settle(name, frontier_ns, keep_from_ns)
             self.progress.move(name, self.aligner.checkpoint(name))
-            session.story.forget(frontier_ns - self._context_ns)
+            session.story.forget(keep_from_ns)
+            session.corrupt = {place: end_ns for place, end_ns in session.corrupt.items() if end_ns > keep_from_ns}
         return results
 
     def _result(self, session: _Session, caption: Caption) -> Result:
@@ -233,13 +237,14 @@ class Lane:
             if self.progress.epoch and name in first_offsets
         ]
 
-    def _reject_corrupt(self, session: _Session) -> None:
+    def _reject_corrupt(self, session: _Session, end_ns: int) -> None:
         """Once each: a frame may be in two hops, and in their revisions."""
         corrupt, session.segment.corrupt[:] = list(session.segment.corrupt), []
         for frame, error in corrupt:
-            if (frame.modality, frame.offset) not in session.corrupt:
-                session.corrupt.add((frame.modality, frame.offset))
+            place = frame.modality, frame.offset
+            if place not in session.corrupt:
                 self._account.reject_corrupt(frame, error)
+            session.corrupt[place] = max(end_ns, session.corrupt.get(place, end_ns))
 
     def _remember(self) -> None:
         for name in self._touched & self._sessions.keys():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
@@ -70,9 +70,12 @@ class Owner:
         self._committed: Offsets = {}
         self._commit_due = 0.0  # on the monotonic clock
 
-    async def run(self) -> None:
-        """Own the lane from its assignment, with its partitions paused, until `release`."""
+    def run(self) -> Coroutine[None, None, None]:
+        """Own the lane from its assignment, with its partitions paused, until `release`, be it before the first step."""
         self._released = False
+        return self._run()
+
+    async def _run(self) -> None:
         async with clients.producer(self._settings) as producer:
             outlet = Outlet(self._settings, self.number, producer)
             lane = await self._take_over(outlet)
@@ -124,13 +127,13 @@ class Owner:
 
     async def _read_progress(self) -> Progress:
         partition = TopicPartition(self._settings.topic_prefix + topics.PROGRESS, self.number)
-        records: list[tuple[bytes | None, bytes | None]] = []
+        newest: dict[bytes | None, bytes | None] = {}  # by key: of a long topic no more is kept
         async with clients.partition_reader(self._settings, partition) as reader:
             end = (await reader.end_offsets([partition]))[partition]
             while await reader.position(partition) < end:
                 fetched = await reader.getmany(timeout_ms=clients.FETCH_WAIT_MS)
-                records += [(record.key, record.value) for record in fetched.get(partition, ())]
-        return restored(records, self._context_ns)
+                newest |= {record.key: record.value for record in fetched.get(partition, ())}
+        return restored(newest.items(), self._context_ns)
 
     async def _read_committed(self) -> Offsets:
         found = {name: await self._consumer.committed(partition) for name, partition in self._partitions.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.clock import LaneClock
+from stream.clock import OVERHEAD_BYTES, LaneClock
 from stream.frame import Modality, Record
 from stream.times import NS_PER_MS
 
@@ -217,6 +217,17 @@ def test_queued_bytes_are_those_fetched_and_not_taken() -> None:
     broker = Broker(audio=[10, 20])
     broker.fetch()
     broker.take()
-    assert broker.clock.queued(AUDIO) == 5
+    assert broker.clock.queued(AUDIO) == OVERHEAD_BYTES + len(b"s") + len(b"12345")
     broker.clock.seek(AUDIO, 0, at(HOUR_MS))
     assert broker.clock.queued(AUDIO) == 0
+
+
+def test_a_record_without_a_value_is_not_queued_for_free() -> None:
+    heartbeat = Record(AUDIO, 0, 0, NOON_MS, b"s", None, (("ce_type", b"trivium.bound.v1"), ("ce_note", bytes(500))))
+    clock = LaneClock()
+    clock.fetched(AUDIO, [heartbeat], 1, 1, at(HOUR_MS))
+    assert clock.queued(AUDIO) > OVERHEAD_BYTES + 500
+    clock.fetched(TEXT, [], 0, 0, at(HOUR_MS))
+    clock.fetched(VIDEO, [], 0, 0, at(HOUR_MS))
+    assert clock.take(at(HOUR_MS)) is not None
+    assert clock.queued(AUDIO) == 0

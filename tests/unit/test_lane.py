@@ -92,6 +92,14 @@ async def test_a_frame_that_does_not_decode_is_one_dead_letter_with_its_own_head
     assert finals(outputs) == [("a", "h e l o")]
 
 
+async def test_places_of_frames_that_did_not_decode_are_forgotten_with_their_hops() -> None:
+    lane = echo_lane(Progress())
+    records = live(sound("a", "a?b......" * 20))
+    outputs = await feed(lane, records[:-1])
+    assert len(letters(outputs)) == 20
+    assert len(lane._sessions["a"].corrupt) < 3
+
+
 async def test_without_a_broker_there_is_no_epoch_and_no_input() -> None:
     found = predictions(await run(echo_lane(Progress()), live(sound("a", "hello"))))
     assert {(one.epoch, len(one.inputs)) for one in found} == {(0, 0)}
