@@ -78,6 +78,8 @@ class Inlet:
         age_ns = max(0, time.time_ns() - self._answered_ms[modality] * NS_PER_MS)
         answered_ns = self._machine_ns() - age_ns
         self._clock.fetched(modality, map(clients.fetched, records), position, stable_offset, answered_ns)
+        if self._clock.queued(modality) > QUEUE_BYTES:
+            self._pause(modality)  # at once: the lane may be long at what it has taken
         self._measure_lag(modality, stable_offset)
         self.stirred.set()
 
@@ -101,13 +103,11 @@ class Inlet:
         self._clock.hold(ahead)
         for modality, partition in self._partitions.items():
             queued_bytes = self._clock.queued(modality)
-            if modality in self._paused:
-                if modality not in ahead and queued_bytes <= QUEUE_BYTES // 2:
-                    self._consumer.resume(partition)
-                    self._paused.discard(modality)
-            elif modality in ahead or queued_bytes > QUEUE_BYTES:
-                self._consumer.pause(partition)
-                self._paused.add(modality)
+            if modality in ahead or queued_bytes > QUEUE_BYTES:
+                self._pause(modality)
+            elif modality in self._paused and queued_bytes <= QUEUE_BYTES // 2:
+                self._consumer.resume(partition)
+                self._paused.discard(modality)
 
     async def wait(self, wake_ns: int | None, due: float | None) -> None:
         """Until there may be something to do: records, the lane's wake-up, `due` on the monotonic clock, or a moment."""
@@ -120,6 +120,11 @@ class Inlet:
             async with asyncio.timeout(max(0, seconds)):
                 await self.stirred.wait()
         self.stirred.clear()
+
+    def _pause(self, modality: Modality) -> None:
+        if modality not in self._paused:
+            self._consumer.pause(self._partitions[modality])
+            self._paused.add(modality)
 
     def _machine_ns(self) -> int:
         """Nanoseconds since the epoch that only ever grow, whatever is done to the wall clock."""
