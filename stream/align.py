@@ -137,10 +137,6 @@ class Aligner:
         """Partitions to pause because buffers fill: never one that the oldest open hop waits for."""
         return self._room.ahead(behind)
 
-    def first_offsets(self, session: str, from_ns: int) -> dict[Modality, int]:
-        """Per modality the lowest offset of a frame of one session that reaches beyond `from_ns`, held text included."""
-        return self._sessions[session].held.offsets(from_ns)
-
     def oldest_offsets(self) -> dict[Modality, int]:
         """Per modality the lowest offset of a frame still needed, held texts excepted; absent where there is none."""
         oldest: dict[Modality, int] = {}

@@ -81,11 +81,6 @@ class Held:
                 self._tally.count(placed.frame, Outcome.OVERFLOW)
                 self._tally.overflowed.append(placed.frame)
 
-    def offsets(self, from_ns: int) -> dict[Modality, int]:
-        """Per modality the lowest offset of a frame that reaches beyond `from_ns`."""
-        found = {modality: line.offsets(from_ns) for modality, line in self._lines.items()}
-        return {modality: min(offsets) for modality, offsets in found.items() if offsets}
-
     def oldest_offsets(self, but: Frame | None) -> dict[Modality, int]:
         """Per modality the lowest offset of a frame still needed, one excepted."""
         found = {modality: line.lowest_offset(but) for modality, line in self._lines.items()}

@@ -135,11 +135,6 @@ class Timeline(Watermark):
         self._trimmed += [(before_ns if one.end_ns is None else one.end_ns, one.frame.offset) for one in gone]
         return gone
 
-    def offsets(self, from_ns: int) -> list[int]:
-        """Offsets of the frames that reach beyond `from_ns`."""
-        trimmed = [offset for end_ns, offset in self._trimmed if end_ns > from_ns]
-        return trimmed + [one.frame.offset for index, one in enumerate(self._placed) if self._end_at(index) > from_ns]
-
     def lowest_offset(self, but: Frame | None) -> int | None:
         """Of all frames that are still needed, one excepted."""
         held = (one.frame.offset for one in self._placed if one.frame is not but)

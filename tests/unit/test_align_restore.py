@@ -123,7 +123,6 @@ def test_the_oldest_offsets_are_those_of_frames_still_needed() -> None:
     assert stage.aligner.oldest_offsets() == {TEXT: 1, AUDIO: 0, VIDEO: 0}
     stage.aligner.settle("s", ns(640), ns(560))
     assert stage.aligner.oldest_offsets() == {AUDIO: 28, VIDEO: 14}
-    assert stage.aligner.first_offsets("s", ns(600)) == {TEXT: 1, AUDIO: 30, VIDEO: 15}
 
 
 def test_recovery_gives_the_hops_that_follow_the_frontier() -> None:
