@@ -13,7 +13,7 @@ from stream.frame import Frame, Modality, Record, parse
 from stream.media import picture
 
 MAX_RECORD_BYTES = 900_000
-DEFAULTS = {Modality.AUDIO: audio_l16(16_000, 1), Modality.VIDEO: "image/jpeg", Modality.TEXT: TEXT}
+DEFAULTS = {Modality.AUDIO: audio_l16(16_000, 1), Modality.VIDEO: "image/png", Modality.TEXT: TEXT}
 ERROR = RecordError(Reason.TOO_LARGE, "The value is too large; send less.")
 PNG_OF_9_MEGAPIXELS = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x0b\xb8\x00\x00\x0b\xb8\x08\x02\x00\x00\x00"
 
