@@ -63,6 +63,8 @@ def _scene(
 ) -> Scene:
     if snr_db is not None and not -100 <= snr_db <= 100:
         raise ConfigError(f"--snr-db is {snr_db}: expected -100 to 100.")
+    if text is not None and not text.is_file():
+        raise ConfigError(f"--text is '{text}', which is not there: expected a WebVTT or SRT file.")
     left_out = frozenset(without or ())
     if left_out == frozenset(Modality):
         raise ConfigError("--without leaves nothing to play: leave out at most two of text, audio, video.")

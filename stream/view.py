@@ -133,8 +133,8 @@ def gave(prediction: Prediction) -> str:
     for modality, result in prediction.modalities.items():
         if result.weight or result.status not in UNHURT:
             trouble = "" if result.status in UNHURT else f" ({result.status})"
-            parts.append(f"{modality} {100 * result.weight:.0f}{trouble}")
-    return f"{' '.join(parts)} %" if parts else ""
+            parts.append(f"{modality} {100 * result.weight:.0f} %{trouble}")
+    return " ".join(parts)
 
 
 def clock(time_ms: float) -> str:

@@ -42,6 +42,7 @@ async def test_every_command_explains_itself_with_an_example(command: str) -> No
         (["replay", "a.mp4", "--drop", "smell=0.1"], "--drop is 'smell=0.1'"),
         (["replay", "a.mp4", "--drop", "audio=2"], "--drop is 'audio=2'"),
         (["replay", "a.mp4", "--without", "text", "--without", "audio", "--without", "video"], "leaves nothing"),
+        (["recognize", "a.mp4", "--text", "nothing.vtt"], "--text is 'nothing.vtt'"),
         (["watch", "--json", "--vtt"], "--json and --vtt"),
         (["watch", "--timeout", "3"], "without --until-ended"),
         (["serve", "--partitions", "none"], "partitions"),

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from stream.frame import Modality
 from stream.publish import Prediction
 from stream.results import words_changed
 from stream.tally import Tally
+from stream.view import gave
 
 PAGE = Path(__file__).parents[2] / "REFERENCE.md"
 
@@ -35,6 +37,15 @@ def version(text: str, *, is_final: bool = False) -> Prediction:
 )
 def test_a_word_has_changed_that_the_next_version_does_not_hold(shown: str, now: str, changed: int) -> None:
     assert words_changed(shown.split(), now.split()) == changed
+
+
+def test_a_caption_says_what_each_modality_gave_and_what_was_wrong_with_it() -> None:
+    one = version("lay")
+    assert gave(one) == "audio 44 % video 56 %"
+    blind = one.modalities[Modality.VIDEO].model_copy(update={"status": "unusable", "weight": 0.0})
+    assert gave(
+        one.model_copy(update={"modalities": {Modality.AUDIO: one.modalities[Modality.AUDIO], Modality.VIDEO: blind}})
+    ) == ("audio 44 % video 0 % (unusable)")
 
 
 def test_a_tally_counts_revisions_finals_and_changed_words() -> None:
