@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from stream import topics
 from stream.errors import InferenceError
@@ -18,6 +19,7 @@ from stream.service import one_error
 from stream.times import NS_PER_SECOND
 from tests.echo import CONTEXT_NS, FRAME_MS, MS, EchoSegment, sound, unseen
 from tests.echo_service import (
+    Source,
     committed,
     crashing,
     ended,
@@ -148,6 +150,19 @@ async def test_a_record_that_cannot_be_read_is_a_dead_letter_with_its_reason_and
     [too_large] = [one for one in letters if dict(one.headers)["trivium_reason"] == b"too_large"]
     assert (too_large.key, too_large.value, dict(too_large.headers)["ce_note"]) == (b"a", None, b"kept")
     assert dict(too_large.headers)["trivium_offset"] == b"23"
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+async def test_sources_may_compress_as_they_like(broker: str, topic_prefix: str, compression: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    await topics.prepare(settings)
+    async with (
+        AIOKafkaProducer(bootstrap_servers=broker, compression_type=compression) as producer,
+        running(settings),
+    ):
+        await Source(settings, producer).send(*spoken("a"))
+        results = await results_until(settings, lambda found: bool(ended(found)))
+    assert finals(results) == ["h e l l o", "y o u", "t h e r e"]
 
 
 async def test_a_source_whose_clock_is_years_off_stops_nobody(broker: str, topic_prefix: str) -> None:
