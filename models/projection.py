@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy.linalg import eigh, svd
+from scipy.linalg import svd
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,24 +51,9 @@ class TruncatedSVD:
 
     def fit(self, rows: NDArray[np.floating]) -> Self:
         """Decompose a matrix [rows, columns]."""
-        self._check_rank(rows.shape)
+        if self.rank is not None and self.rank > min(rows.shape):
+            raise ValueError(f"A rank of {self.rank} was asked for of a matrix {rows.shape}; give less or more rows.")
         _, values, right = svd(np.asarray(rows, dtype=np.float64), full_matrices=False)
-        return self._keep(values, right)
-
-    def fit_gram(self, gram: NDArray[np.floating]) -> Self:
-        """Decompose from `C^T C` [columns, columns], which sums over batches when C does not fit in memory.
-
-        Its eigenvalues are the squared singular values, so the weakest are exact to about 1e-8 of the strongest.
-        """
-        self._check_rank(gram.shape)
-        squares, vectors = eigh(np.asarray(gram, dtype=np.float64))
-        return self._keep(np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1].T)
-
-    def _check_rank(self, shape: tuple[int, ...]) -> None:
-        if self.rank is not None and self.rank > min(shape):
-            raise ValueError(f"A rank of {self.rank} was asked for of a matrix {shape}; give less or more rows.")
-
-    def _keep(self, values: NDArray[np.float64], right: NDArray[np.float64]) -> Self:
         energy = np.cumsum(values**2) / max(float((values**2).sum()), np.finfo(float).tiny)
         self.rank_ = self.rank or min(int(np.searchsorted(energy, self.energy - 1e-12)) + 1, len(values))
         self.singular_values_ = values

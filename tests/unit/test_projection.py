@@ -99,16 +99,6 @@ def test_the_energy_alone_finds_a_rank_for_any_matrix(rows: Matrix) -> None:
     assert 1 <= TruncatedSVD(energy=1.0).fit(np.zeros_like(rows)).rank_ <= rows.shape[1]
 
 
-def test_the_sum_of_products_over_batches_gives_the_basis_of_the_whole() -> None:
-    rows = random_matrix(400)
-    gram = sum((batch.T @ batch for batch in np.split(rows, 8)), np.zeros((8, 8)))
-    direct, summed = TruncatedSVD(6).fit(rows), TruncatedSVD(6).fit_gram(gram)
-    assert np.allclose(direct.components_, summed.components_, atol=1e-8)
-    assert np.allclose(direct.singular_values_, summed.singular_values_)
-    assert direct.explained_energy_ratio_ == pytest.approx(summed.explained_energy_ratio_)
-    assert TruncatedSVD(energy=0.9).fit(rows).rank_ == TruncatedSVD(energy=0.9).fit_gram(gram).rank_
-
-
 def test_a_rank_or_an_energy_that_cannot_be_had_is_refused_with_what_was_asked() -> None:
     with pytest.raises(ValueError, match="rank of 0"):
         TruncatedSVD(0)
@@ -117,7 +107,5 @@ def test_a_rank_or_an_energy_that_cannot_be_had_is_refused_with_what_was_asked()
             TruncatedSVD(energy=energy)
     with pytest.raises(ValueError, match="rank of 9"):
         TruncatedSVD(9).fit(random_matrix())
-    with pytest.raises(ValueError, match="rank of 9"):
-        TruncatedSVD(9).fit_gram(np.eye(8))
     with pytest.raises(ValueError, match="rank of 5"):
         TruncatedSVD(5).fit(random_matrix(rows=4))
