@@ -168,9 +168,9 @@ class OpenSegment:
                 return ticks if follower == ticks else word.last + self._endpoint
         if closing:
             return ticks
-        if ticks >= self._longest:
+        if ticks >= self._longest:  # cut before a word that goes on, but not before one that fills most of what is there
             unfinished = len(words) > 1 and words[-1].last >= ticks - EDGE_TICKS
-            return words[-1].first if unfinished else ticks
+            return words[-1].first if unfinished and 2 * words[-1].first >= ticks else ticks
         return None
 
     def _interim(self, fused: Fused, words: Sequence[Spoken], view_ns: int, batch: int) -> list[Caption]:

@@ -90,6 +90,11 @@ async def test_a_single_endless_word_is_cut_at_the_longest_segment() -> None:
     assert finals(await captions("a" * 100, max_segment_ns=50 * TICK_NS))[:2] == ["a", "a"]
 
 
+async def test_a_segment_that_is_too_long_is_not_cut_before_a_word_that_fills_most_of_it() -> None:
+    said = await captions("aa" + "b" * 200, max_segment_ns=50 * TICK_NS)
+    assert finals(said)[0] == "a b"
+
+
 async def test_closing_makes_final_what_is_open_to_its_last_tick() -> None:
     opened = segment(Speller())
     await opened.hop(hop(0, "..aaaabb"))
