@@ -60,6 +60,7 @@ async def _prepare_topics(settings: Settings, report: Report, *, only_look: bool
         report.faults.append(fault)
     else:
         report.found.append(("broker", settings.bootstrap_servers))
+        report.found.append(("delivery", f"{settings.delivery}: what a crash makes come twice has the same ids"))
         names = ", ".join(settings.topic_prefix + name for name in topics.CONFIGS)
         to_come = f"; serve will create {', '.join(missing)}" if missing else ""
         report.found.append(("topics", f"{names}: {settings.partitions} partitions each{to_come}"))
