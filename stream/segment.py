@@ -168,7 +168,8 @@ class OpenSegment:
                 return ticks if follower == ticks else word.last + self._endpoint
         if closing:
             return ticks
-        if ticks >= self._longest:  # cut before a word that goes on, but not before one that fills most of what is there
+        if ticks >= self._longest:
+            # Cut before a word that goes on, but not before one that fills most of what is there.
             unfinished = len(words) > 1 and words[-1].last >= ticks - EDGE_TICKS
             return words[-1].first if unfinished and 2 * words[-1].first >= ticks else ticks
         return None
