@@ -56,6 +56,8 @@ def picture(frame: Frame, max_pixels: int) -> av.VideoFrame:
     decoder.options = {"max_pixels": str(padded_pixels), "err_detect": "explode"}
     try:
         pictures = decoder.decode(av.Packet(frame.payload)) or decoder.decode(None)
+        if frame.content_type == "image/png":
+            pictures = [_without_tags(found) for found in pictures]
     except FFmpegError as error:
         message = f"The {frame.content_type} does not decode ({error.strerror}); send whole pictures, one a record."
         raise RecordError(Reason.BAD_MEDIA, message) from error
@@ -67,6 +69,11 @@ def picture(frame: Frame, max_pixels: int) -> av.VideoFrame:
         message = f"A {frame.content_type} decoded to {type(found).__name__}; send pictures on the video topic."
         raise RecordError(Reason.BAD_MEDIA, message)
     return found
+
+
+def _without_tags(image: av.VideoFrame) -> av.VideoFrame:
+    """The bare pixels: an interlaced PNG is marked as if it were two fields, which some sizes cannot be."""
+    return av.VideoFrame.from_ndarray(image.to_ndarray(format="rgb24"), format="rgb24")
 
 
 def _checked_size(payload: bytes, content_type: str, max_pixels: int) -> tuple[int, int]:
