@@ -145,6 +145,10 @@ class Aligner:
                 oldest[modality] = min(offset, oldest.get(modality, offset))
         return oldest
 
+    def oldest_offsets_of(self, session: str) -> dict[Modality, int]:
+        """The same of one session; none if it is over."""
+        return self._sessions[session].oldest_offsets() if session in self._sessions else {}
+
     def drain_outcomes(self) -> Counter[tuple[Modality, Outcome]]:
         """Outcomes since the last call."""
         outcomes, self._tally.outcomes = self._tally.outcomes, Counter()

@@ -191,7 +191,7 @@ class Lane:
 
     def _end(self, ended: Ended) -> Result:
         known = self._sessions.pop(ended.session).known
-        self.progress.end(ended.session)
+        self.progress.end(ended.session, self.aligner.oldest_offsets_of(ended.session))
         metrics.SESSIONS_ACTIVE.dec()
         metrics.SESSIONS_ENDED.labels(ended.reason).inc()
         message = SessionRecord(

@@ -83,10 +83,13 @@ class Progress:
         self.sessions[session].checkpoint = replace(checkpoint, cuts=cuts)
         self._unsaved.add(session)
 
-    def end(self, session: str) -> None:
-        """A session is over; its record stays until a new owner could not read any of its frames again."""
+    def end(self, session: str, needed: Mapping[Modality, int]) -> None:
+        """A session is over; its record stays until a new owner could not read any of its frames again.
+
+        What is `needed` by the next of its name, which began when the clock was set, is not cut off with it.
+        """
         known = self.sessions[session]
-        known.checkpoint = replace(known.checkpoint, cuts=dict(self.positions), held_text=None, over=True)
+        known.checkpoint = replace(known.checkpoint, cuts=self.offsets(needed), held_text=None, over=True)
         self._unsaved.add(session)
 
     def offsets(self, needed: Mapping[Modality, int]) -> Offsets:

@@ -220,6 +220,23 @@ async def test_a_restart_at_any_record_gives_the_finals_of_a_run_without_one(
     assert sorted(found) == sorted(wanted)
 
 
+async def test_a_restart_just_after_a_clock_was_set_loses_nothing_of_the_session_that_begins_anew() -> None:
+    hour_ms = 3_600_000
+    before, after = sound("a", "hello"), sound("a", "world", start_ms=hour_ms)
+    records = live(item for item in [*before, *after] if isinstance(item, Frame))
+    for place, record in enumerate(records):
+        record.timestamp_ms = records[0].timestamp_ms + FRAME_MS * place
+    store, lane = Store(), echo_lane(Progress())
+    found = await feed(lane, records[:5])
+    now_ns = records[5].timestamp_ms * MS
+    for record in records[5:9]:  # one batch: three that agree on the new time, and one more
+        lane.take(record, now_ns)
+    found += await lane.advance(now_ns)
+    store.commit(lane)
+    found += await run(store.successor(), store.unread(records))
+    assert finals(found) == [("a", "h e l l o"), ("a", "w o r l d")]
+
+
 @settings(max_examples=40)
 @given(text=st.text("ab.", min_size=1, max_size=60))
 async def test_nothing_is_read_again_that_lies_wholly_before_every_left_context(text: str) -> None:

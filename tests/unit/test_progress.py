@@ -40,7 +40,7 @@ def ended(session: str, positions: dict[Modality, int]) -> Progress:
     progress = Progress()
     progress.positions = positions
     progress.start(session, checkpoint())
-    progress.end(session)
+    progress.end(session, {})
     return progress
 
 
