@@ -52,7 +52,8 @@ class Room:
         fresh = {name: session.held.fresh_bytes for name, session in self._sessions.items()}
         if sum(fresh.values()) <= self._lane_bytes // 2 and max(fresh.values(), default=0) <= share_bytes // 2:
             return _NOBODY
-        oldest = min((session for session in self._sessions.values() if fresh[session.name]), key=Session.oldest_ns)
+        full = [session for session in self._sessions.values() if fresh[session.name]]
+        oldest = min(full, key=lambda session: session.held.oldest_ns(session.schedule.done_ns))
         return oldest.schedule.ahead(behind)
 
     def _relieve(self, session: Session, share_bytes: int, history: bool) -> None:  # noqa: FBT001

@@ -159,10 +159,6 @@ class Session:
             oldest[stray.modality] = min(stray.offset, oldest.get(stray.modality, stray.offset))
         return oldest
 
-    def oldest_ns(self) -> int:
-        """Arrival of the oldest frame that is in no hop yet."""
-        return self.held.oldest_ns(self.schedule.done_ns)
-
     def checkpoint(self) -> Checkpoint:
         """What a successor must know, the cuts excepted."""
         lines = self.wait.lines
@@ -184,7 +180,8 @@ class Session:
         self.schedule.done_ns = known.keep_from_ns - known.keep_from_ns % self._timing.hop_ns
         self.held.recount()
         self.settle(known.frontier_ns, known.keep_from_ns)
-        self.wake_ns = self.schedule.wake_ns(self.wait.heard_ns)
+        if self.wait.heard_ns > NEVER_NS:
+            self.wake_ns = self.schedule.wake_ns(self.wait.heard_ns)
 
     def _held_text(self) -> Frame | None:
         return self.wait.lines[_TEXT].held_at(self._frontier_ns)

@@ -56,7 +56,7 @@ class Wait:
 
     def note_newest(self, end_ns: int, now_ns: int) -> None:
         """A frame has come that ends, as far as is known, at `end_ns`."""
-        if end_ns > self.newest_end_ns:
+        if end_ns > self.newest_end_ns or self.newest_arrived_ns == NEVER_NS:
             self.newest_end_ns, self.newest_arrived_ns = end_ns, now_ns
 
     def restore(self, known: Checkpoint) -> None:

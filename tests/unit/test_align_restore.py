@@ -65,6 +65,16 @@ def test_a_restored_session_ends_when_it_would_have_ended() -> None:
     assert stage.events == [Ended("s", EndReason.TIMEOUT, ns(0), ns(1000))]
 
 
+def test_of_a_session_that_nobody_knows_when_it_was_heard_time_begins_with_its_next_frame() -> None:
+    stage = restored(heard_ns={})
+    stage.until(100_000)
+    assert not stage.events
+    stage.hear(*speech(101_000, from_ms=100_000), at_ms=101_000)
+    stage.until(140_000)
+    assert [ms(hop.start_ns) for hop in stage.hops][:2] == [99_840, 100_160]
+    assert stage.events[-1] == Ended("s", EndReason.TIMEOUT, ns(0), ns(101_000))
+
+
 def test_what_ended_before_stays_ended() -> None:
     stage = restored(ended=frozenset({AUDIO}))
     stage.hear(end(VIDEO, 1000), at_ms=1010)
