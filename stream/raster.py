@@ -12,6 +12,7 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from scipy.signal import resample_poly
 
 from stream import metrics
 from stream.errors import RecordError
-from stream.frame import Frame, Modality
+from stream.frame import MAX_TEXT_CHARACTERS, Frame, Modality
 from stream.media import picture, samples
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 MODALITIES = (Modality.TEXT, Modality.AUDIO, Modality.VIDEO)  # the order of all arrays over modalities
 JITTER_NS = 5_000_000  # stamps of contiguous audio may be off by this much without being a gap
-TEXT_CHARACTERS = 1_000  # of a text, the rest is not used
+MOST_PHASES = 4_000  # of a resampling filter
 MAX_TOKENS = 32  # distinct known words of a text, a tick
 
 
@@ -152,7 +153,7 @@ class Raster:
 
     def tokens(self, text: str) -> NDArray[np.int64]:
         """Ids of a text's known words, each once, in order, shape [MAX_TOKENS]."""
-        words = re.findall(r"[^\W_]+(?:'[^\W_]+)*", text[:TEXT_CHARACTERS].casefold())
+        words = re.findall(r"[^\W_]+(?:'[^\W_]+)*", text[:MAX_TEXT_CHARACTERS].casefold())
         known = list(dict.fromkeys(self._token[word] for word in words if word in self._token))[:MAX_TOKENS]
         ids = np.zeros(MAX_TOKENS, dtype=np.int64)
         ids[: len(known)] = known
@@ -213,7 +214,11 @@ def _offset_ns(run: list[Frame]) -> int:
 
 
 def _resampled(sound: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:
-    """Band-limited resampling by a polyphase filter; beyond its ends the sound goes on as it began and ended."""
+    """Band-limited resampling by a polyphase filter; beyond its ends the sound goes on as it began and ended.
+
+    The filter grows with the ratio's terms: for an odd rate the nearest ratio of MOST_PHASES is taken, off by less than 1:10,000.
+    """
     if from_hz == to_hz:
         return sound
-    return np.asarray(resample_poly(sound, to_hz, from_hz, padtype="edge"), dtype=np.float32)
+    ratio = Fraction(to_hz, from_hz).limit_denominator(MOST_PHASES)
+    return np.asarray(resample_poly(sound, ratio.numerator, ratio.denominator, padtype="edge"), dtype=np.float32)

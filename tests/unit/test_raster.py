@@ -133,7 +133,7 @@ def test_a_tick_counts_as_heard_from_half_of_it_on() -> None:
     assert hop(sound(0, noise(640 + 319))).mask[:, 1].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 32_000, 44_100, 48_000])
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 44_101, 8_001])
 def test_a_tone_is_the_same_tone_at_any_sample_rate(rate_hz: int) -> None:
     def tone(rate: int) -> NDArray[np.float64]:
         return np.asarray(0.5 * np.sin(2 * np.pi * 440 * np.arange(round(rate * 0.32)) / rate + 0.3))
