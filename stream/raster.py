@@ -216,7 +216,7 @@ def _offset_ns(run: list[Frame]) -> int:
 def _resampled(sound: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:
     """Band-limited resampling by a polyphase filter; beyond its ends the sound goes on as it began and ended.
 
-    The filter grows with the ratio's terms: for an odd rate the nearest ratio of MOST_PHASES is taken, off by less than 1:10,000.
+    The filter grows with the ratio's terms: for an odd rate the nearest ratio of MOST_PHASES is taken, off by at most 1:8,000.
     """
     if from_hz == to_hz:
         return sound
