@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 from io import StringIO
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,7 @@ def main() -> None:
     """Run the demo and draw its output."""
     shown = run([str(TRIVIUM), "demo", *sys.argv[1:]])
     console = Console(record=True, width=COLUMNS, file=StringIO())
-    for line in shown.splitlines():
+    for line, _ in groupby(shown.splitlines()):  # the live captions leave runs of empty lines behind
         console.print(Text.from_ansi(line))
     console.save_svg(str(PICTURE), title="trivium demo")
 

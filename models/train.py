@@ -48,7 +48,7 @@ def train(data: Path, run: Path, plan: Plan) -> None:
     training += speech.synthesise(range(SYNTHETIC_SEED, SYNTHETIC_SEED + SYNTHETIC), cache)
     validation = speech.load(data, speech.held_out("validation"), cache)
     vocabulary = speech.vocabulary(said.text for said in training)
-    mixer, probe = Mixer(training, vocabulary), Mixer(validation, vocabulary)
+    mixer, probe = Mixer(training, vocabulary), Mixer(validation, vocabulary, voices=training)
     torch.manual_seed(plan.seed)
     state = _State(run, plan, Network(Dimensions(len(vocabulary), len(vocabulary))))
     state.resume()

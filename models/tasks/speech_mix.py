@@ -48,10 +48,15 @@ class Mixer:
     ----------
     vocabulary : sequence of str
         Words by class and by token, the empty word first.
+    voices : sequence of Utterance or None
+        Who babbles and speaks before and after; None for the utterances themselves.
     """
 
-    def __init__(self, utterances: Sequence[Utterance], vocabulary: Sequence[str]) -> None:
+    def __init__(
+        self, utterances: Sequence[Utterance], vocabulary: Sequence[str], voices: Sequence[Utterance] | None = None
+    ) -> None:
         self.utterances = utterances
+        self._voices = utterances if voices is None else voices
         self.vocabulary = vocabulary
         self._token = {word: index for index, word in enumerate(vocabulary)}
 
@@ -107,16 +112,16 @@ class Mixer:
         return part(whole, start, min(whole.ticks, start + LONGEST_TICKS))
 
     def _other(self, generator: Generator) -> Utterance:
-        return self.utterances[int(generator.integers(len(self.utterances)))]
+        return self._voices[int(generator.integers(len(self._voices)))]
 
     def _noisy(self, sound: NDArray[np.float32], said: Utterance, generator: Generator) -> NDArray[np.float32]:
         drawn = generator.random()
         if drawn < 0.15 or not said.words:
             return sound
-        noise = self._babble(len(sound), generator) if drawn < 0.9 else _coloured(len(sound), generator)
+        noise = self.babble(len(sound), generator) if drawn < 0.9 else _coloured(len(sound), generator)
         return at_snr(sound, noise, said.span, float(generator.uniform(*SNR_DB)))
 
-    def _babble(self, length: int, generator: Generator) -> NDArray[np.float32]:
+    def babble(self, length: int, generator: Generator) -> NDArray[np.float32]:
         """Voices that all speak without a pause, or whole clips with theirs."""
         total = np.zeros(length, dtype=np.float32)
         pauses = generator.random() < 0.5

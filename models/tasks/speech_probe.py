@@ -11,7 +11,7 @@ import torch
 from models.network import Network
 from models.tasks import speech
 from models.tasks.speech_batch import collated
-from models.tasks.speech_mix import Mixer, Sample, as_float, at_snr
+from models.tasks.speech_mix import Mixer, Sample, at_snr
 from stream.decode import spoken
 
 CONDITIONS = {  # name: (text, audio, video), babble in dB or None
@@ -46,7 +46,6 @@ def _noisy(probe: Mixer, index: int, snr_db: float | None) -> Sample:
     plain = probe.plain(index)
     if snr_db is None:
         return plain
-    others = [probe.utterances[(index + step) % len(probe.utterances)] for step in range(1, 7)]
-    babble = np.sum([np.resize(as_float(other.samples[other.span]), len(plain.samples)) for other in others], axis=0)
+    babble = probe.babble(len(plain.samples), np.random.default_rng(index))
     noisy = at_snr(plain.samples, babble, probe.utterances[index].span, snr_db)
     return Sample(np.clip(noisy, -1, 1), plain.crops, plain.tokens, plain.mask, plain.labels)
