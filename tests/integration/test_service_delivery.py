@@ -6,19 +6,21 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
-from stream import topics
+from stream import clients, topics
 from stream.errors import InferenceError
 from stream.frame import End, Frame, Modality, Record
 from stream.hop import Hop
+from stream.owner import Owner
 from stream.progress import EPOCH_KEY, epoch_value
 from stream.publish import Prediction, SessionRecord
 from stream.segment import Caption
 from stream.service import one_error
 from stream.times import NS_PER_SECOND
-from tests.echo import CONTEXT_NS, FRAME_MS, MS, EchoSegment, sound, unseen
+from tests.echo import CONTEXT_NS, FRAME_MS, MS, EchoSegment, echo_lane, sound, unseen
 from tests.echo_service import (
+    WAIT_SECONDS,
     Source,
     committed,
     crashing,
@@ -92,6 +94,23 @@ async def test_a_stop_closes_no_segment(broker: str, topic_prefix: str) -> None:
         results = await results_until(settings, bool)
     assert finals(results) == []
     assert ended(results) == []
+
+
+async def test_a_lane_that_is_released_before_its_first_step_ends(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix)
+    await topics.prepare(settings)
+    partitions = [TopicPartition(topic_prefix + name, 0) for name in Modality]
+    async with (
+        asyncio.timeout(WAIT_SECONDS),
+        clients.producer(settings) as interims,
+        clients.input_consumer(settings) as consumer,
+    ):
+        consumer.assign(partitions)
+        consumer.pause(*partitions)
+        owner = Owner(0, settings, consumer, interims, lambda number, progress: echo_lane(progress, number), CONTEXT_NS)
+        owned = asyncio.create_task(owner.run())
+        owner.release()
+        await owned
 
 
 async def test_the_committed_offset_is_the_lowest_that_the_next_owner_needs(broker: str, topic_prefix: str) -> None:
