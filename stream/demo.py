@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -141,7 +142,7 @@ def _report(program: Program, tallies: Sequence[Tally], console: Console) -> Non
 
 def _tell(address: str, serving: Service, console: Console) -> None:
     console.print(
-        f"\nStill running. Follow it: KAFKA_BOOTSTRAP_SERVERS={address} trivium watch\n"
+        f"\nStill running. Follow it: KAFKA_BOOTSTRAP_SERVERS={address} {sys.argv[0]} watch\n"
         f"Stop the service: kill {serving.process.pid}   (it answers at http://{serving.http}, its log is {serving.log})\n"
         "Stop Kafka: deploy/kafka stop",
         soft_wrap=True,

@@ -83,6 +83,12 @@ class Inlet:
         self._measure_lag(modality, stable_offset)
         self.stirred.set()
 
+    def unanswered_seconds(self) -> float | None:
+        """Since a fetch was last answered; None while there is none to wait for."""
+        if not self._answered_ms or len(self._paused) == len(self._partitions):
+            return None
+        return max(0.0, time.time() - max(self._answered_ms.values()) / 1000)
+
     def take(self, wake_ns: int | None) -> Arrival | None:
         """The record whose turn it is, unless `wake_ns` comes first."""
         arrival = self._clock.take(self._machine_ns(), wake_ns)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 import orjson
 
 OURS = ("stream", "models")  # told from INFO on; everybody else from WARNING on
+SELDOM_SECONDS = 60.0
 STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -17,10 +20,31 @@ def set_up(log_format: Literal["text", "json"], output: TextIO | None = None) ->
     """Send all logging to `output`, standard error unless given; what was set up before is replaced."""
     handler = logging.StreamHandler(output or sys.stderr)
     handler.setFormatter(JsonLine() if log_format == "json" else TextLine())
+    handler.addFilter(Seldom())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+class Seldom(logging.Filter):
+    """Lets what another library says pass once a minute: a client that tries again says so at every attempt."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._told: dict[str, float] = {}  # by the message before its arguments are put in
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is ours, or news."""
+        if record.name.startswith(OURS):
+            return True
+        now, template = self._clock(), str(record.msg)
+        told = self._told.get(template)
+        if told is not None and now - told < SELDOM_SECONDS:
+            return False
+        self._told[template] = now
+        return True
 
 
 class TextLine(logging.Formatter):

@@ -56,7 +56,8 @@ class Models:
             self._use("cuda")
         except (ProviderError, BundleError, InferenceError) as error:
             self.fell_back = str(error)
-            log.warning("provider=auto runs on the CPU: %s", error)
+            lost = NAMES["cuda"] in ort.get_available_providers()  # else there was no GPU to hope for
+            log.log(logging.WARNING if lost else logging.INFO, "provider=auto runs on the CPU: %s", error)
             self._use("cpu")
 
     def _use(self, provider: str) -> None:

@@ -29,6 +29,7 @@ from stream.startup import start_up
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 0.25
+SILENT_SECONDS = 5.0  # without an answer to any fetch, of which each is answered within a second
 
 
 async def serve(settings: Settings) -> None:
@@ -48,7 +49,7 @@ async def serve(settings: Settings) -> None:
     logs.set_up(settings.log_format)
     listener = web.listen(settings.http)
     stop = Stop()
-    with one_error(settings):
+    with one_error(settings), _stopped_without_kafka(settings, stop):
         async with asyncio.TaskGroup() as tasks:
             health = web.Health()
             beside = [tasks.create_task(web.serve(web.app(health), listener)), tasks.create_task(_beat(health))]
@@ -127,6 +128,20 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ship
             fetched = await self._consumer.getmany(timeout_ms=clients.FETCH_WAIT_MS)
             for owner in list(self._owners.values()):
                 await owner.inlet.feed(fetched)
+            self._look_at_broker()
+
+    def _look_at_broker(self) -> None:
+        """Be ready only while Kafka answers; the client itself tries for ever and says nothing to us."""
+        ages = [age for owner in self._owners.values() if (age := owner.inlet.unanswered_seconds()) is not None]
+        silent_seconds = min(ages, default=0.0)
+        away = "kafka" in self._health.reasons
+        if silent_seconds > SILENT_SECONDS:
+            self._health.block("kafka", f"Kafka has answered nothing for {silent_seconds:.0f} s; see that it runs")
+            if not away:
+                log.error("Kafka has answered nothing for %.0f s, trying on; see that it runs", silent_seconds)
+        elif away:
+            self._health.clear("kafka")
+            log.info("Kafka answers again")
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Let all lanes commit what is final, before others may get them."""
@@ -165,6 +180,20 @@ async def _beat(health: web.Health) -> None:
     while True:
         health.beat()
         await asyncio.sleep(BEAT_SECONDS)
+
+
+@contextmanager
+def _stopped_without_kafka(settings: Settings, stop: Stop) -> Iterator[None]:
+    """Name what the client ends in when Kafka is away at the stop: it cancels whoever closes it."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if stop.signal is None:  # cancelled from outside
+            raise
+        raise BrokerError(
+            f"Kafka at {settings.bootstrap_servers} was away at the stop: what was not committed yet is computed again "
+            "at the next start."
+        ) from error
 
 
 @contextmanager
