@@ -46,7 +46,7 @@ def test_cuda_is_used_where_it_is_and_refused_with_exit_code_2_where_it_is_not()
 
 
 def test_auto_runs_somewhere_and_says_why_not_on_the_gpu(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         found = Models(SPEECH, "auto")
     assert (found.provider == "cuda") == (found.fell_back is None)
     if found.fell_back is not None:
