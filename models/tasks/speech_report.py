@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.progress import Progress, TaskID
 from models.tasks import speech
 from stream.config import Settings
 from stream.frame import Modality
-from stream.noise import Noise
+from stream.noise import Noise, random_for
 from stream.predict import Predictor
 from stream.publish import Prediction, SessionRecord
 from stream.recognize import recognize_one
@@ -24,6 +25,7 @@ from stream.scene import Scene
 
 AT_ONCE = 4  # sessions recognised side by side
 JOINED_CLIPS = 20
+WRONG_WORDS = 4
 JOINED_GAP_MS = (1000, 3000)
 SPEAKERS = ("s2", "s5", "s20", "s23", "s26")
 
@@ -100,15 +102,16 @@ async def report(data: Path, bundle: str, clips: int | None = None) -> list[dict
     others = [name for name in said if name.split("/")[0] in SPEAKERS]
     rows = []
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("Evaluating", total=len(names) * (len(CONDITIONS) + 1) + len(others))
+        task = bar.add_task("Evaluating", total=len(names) * (len(CONDITIONS) + 3) + len(others))
         listener = Listener(settings, predictor, bar, task)
         for condition in CONDITIONS:
-            value = await error_rate(listener, data, names, said, condition.scene)
+            value = await error_rate(listener, data, names, said, [condition.scene] * len(names))
             rows.append(
                 _row(f"word error rate, {condition.name}", f"{value:.1%}", f"{len(names)} test clips of GRID s1")
             )
         rows += await _joined(listener, data, names, said)
-        value = await error_rate(listener, data, others, said, Scene())
+        rows += await _misled(listener, data, names, said)
+        value = await error_rate(listener, data, others, said, [Scene()] * len(others))
         rows.append(
             _row("word error rate, audio + video, clean", f"{value:.1%}", f"{len(others)} clips of other speakers")
         )
@@ -120,11 +123,36 @@ def _row(figure: str, value: str, data: str) -> dict[str, Any]:
     return {"figure": figure, "value": value, "data": data, "command": "python -m models evaluate speech"}
 
 
-async def error_rate(listener: Listener, data: Path, names: Sequence[str], said: dict[str, str], scene: Scene) -> float:
-    """Word error rate of single clips, each a session."""
-    played = [sources([data / f"{name}.mp4"], scene)[0] for name in names]
-    heard = await asyncio.gather(*(listener.hear(source, scene) for source in played))
+async def error_rate(
+    listener: Listener, data: Path, names: Sequence[str], said: dict[str, str], scenes: Sequence[Scene]
+) -> float:
+    """Word error rate of single clips, each a session in a scene of its own."""
+    played = [sources([data / f"{name}.mp4"], scene)[0] for name, scene in zip(names, scenes, strict=True)]
+    heard = await asyncio.gather(*(listener.hear(*each) for each in zip(played, scenes, strict=True)))
     return speech.word_error_rate([said[name] for name in names], [session.text for session in heard])
+
+
+async def _misled(listener: Listener, data: Path, names: Sequence[str], said: dict[str, str]) -> list[dict[str, Any]]:
+    """Clear utterances while words that are not said are shown as text."""
+    words = sorted({word for name in names for word in said[name].split()})
+    rows = []
+    with TemporaryDirectory() as folder:
+        shown = [_wrong_hint(Path(folder), name, words, said[name]) for name in names]
+        for what, without in (("audio + video", frozenset[Modality]()), ("audio", A)):
+            scenes = [Scene(text=text, without=without) for text in shown]
+            value = await error_rate(listener, data, names, said, scenes)
+            figure = f"word error rate, {what}, clean, {WRONG_WORDS} wrong words shown"
+            rows.append(_row(figure, f"{value:.1%}", f"{len(names)} test clips of GRID s1"))
+    return rows
+
+
+def _wrong_hint(folder: Path, name: str, words: Sequence[str], sentence: str) -> Path:
+    """A WebVTT file with words of the vocabulary that the sentence has not, drawn by the clip's name."""
+    others = [word for word in words if word not in sentence.split()]
+    drawn = random_for(0, name, "hint").choice(others, WRONG_WORDS, replace=False)
+    path = folder / f"{name.replace('/', '-')}.vtt"
+    path.write_text(f"WEBVTT\n\n00:00.000 --> 00:03.000\n{' '.join(drawn)}\n")
+    return path
 
 
 async def _joined(listener: Listener, data: Path, names: Sequence[str], said: dict[str, str]) -> list[dict[str, Any]]:
