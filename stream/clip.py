@@ -105,7 +105,8 @@ def span_ns(path: Path) -> int:
 def opened(path: Path) -> Iterator[InputContainer]:
     """A media file's container; what goes wrong while it is read says so in one line."""
     if not path.is_file():
-        raise ConfigError(f"Clip '{path}' is not there: give the path of a media file.")
+        found = "is a folder" if path.is_dir() else "is not there"
+        raise ConfigError(f"Clip '{path}' {found}: give the path of a media file.")
     try:
         with av.open(str(path)) as container:
             yield container
