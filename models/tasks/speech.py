@@ -1,4 +1,4 @@
-"""The task speech: clips of people saying sentences, a word or none for every tick, word error rate.
+"""The task speech: clips of people saying sentences, a word or none for every tick.
 
 Reads the GRID audio-visual sentences (Cooke et al., 2006, CC BY 4.0) and the synthetic speaker, by the same code that
 serves: `stream/clip.py` hears and sees, `stream/raster.py` places and crops.
@@ -190,10 +190,3 @@ def read(path: Path, name: str, words: tuple[Word, ...]) -> Utterance:
     samples = np.zeros(ticks * TICK_SAMPLES, dtype=np.int16)
     samples[: len(sound)] = sound[: len(samples)]
     return Utterance(name, samples, np.concatenate(crops)[:ticks], np.concatenate(seen)[:ticks], words)
-
-
-def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
-    """Substitutions, deletions and insertions over the references' words (jiwer)."""
-    import jiwer
-
-    return float(jiwer.wer(list(references), list(hypotheses)))

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from models.network import Network
-from models.tasks import speech
 from models.tasks.speech_batch import collated
 from models.tasks.speech_mix import Mixer, Sample, at_snr
+from models.tasks.speech_score import word_error_rate
 from stream.decode import spoken
 
 CONDITIONS = {  # name: (text, audio, video), babble in dB or None
@@ -38,7 +38,7 @@ def validate(network: Network, probe: Mixer) -> dict[str, float]:
             logits = network(batch).numpy()
             for row, length in zip(logits, batch["lengths"].tolist(), strict=True):
                 hypotheses.append(" ".join(word.word for word in spoken(row[:length], probe.vocabulary)))
-        found[name] = round(100 * speech.word_error_rate(references, hypotheses), 2)
+        found[name] = round(100 * word_error_rate(references, hypotheses), 2)
     return found
 
 

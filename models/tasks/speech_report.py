@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from models.tasks import speech
+from models.tasks.speech_score import word_error_rate
 from stream.config import Settings
 from stream.frame import Modality
 from stream.noise import Noise, random_for
@@ -129,7 +130,7 @@ async def error_rate(
     """Word error rate of single clips, each a session in a scene of its own."""
     played = [sources([data / f"{name}.mp4"], scene)[0] for name, scene in zip(names, scenes, strict=True)]
     heard = await asyncio.gather(*(listener.hear(*each) for each in zip(played, scenes, strict=True)))
-    return speech.word_error_rate([said[name] for name in names], [session.text for session in heard])
+    return word_error_rate([said[name] for name in names], [session.text for session in heard])
 
 
 async def _misled(listener: Listener, data: Path, names: Sequence[str], said: dict[str, str]) -> list[dict[str, Any]]:
@@ -167,7 +168,7 @@ async def _joined(listener: Listener, data: Path, names: Sequence[str], said: di
         offsets_ms = [session.start_ms + take.start_ns / 1e6 for take in source.laid]
         single += exactly_one(session.finals, [_span_ms(words[n], at) for n, at in zip(group, offsets_ms, strict=True)])
     texts = [" ".join(said[name] for name in group) for group in groups]
-    errors = speech.word_error_rate(texts, [session.text for session in heard])
+    errors = word_error_rate(texts, [session.text for session in heard])
     what = f"{len(groups)} sessions of {JOINED_CLIPS} test clips, 1 to 3 s of room noise between"
     return [
         _row("sentences that are exactly one final", f"{mean(single):.1%}", what),

@@ -149,8 +149,3 @@ def test_a_clip_is_heard_and_seen_as_the_service_does(synthetic_clip: SyntheticC
     assert read.seen.mean() > 0.95
     length = min(len(read.samples), len(synthetic_clip.session.samples))
     assert np.corrcoef(read.samples[:length], synthetic_clip.session.samples[:length])[0, 1] > 0.95
-
-
-def test_the_word_error_rate_counts_errors_over_words() -> None:
-    assert speech.word_error_rate(["red now", "blue"], ["red now", "green"]) == pytest.approx(1 / 3)
-    assert speech.word_error_rate(["red"], ["red now now"]) == pytest.approx(2)
