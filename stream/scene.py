@@ -85,12 +85,12 @@ def takes(clips: Sequence[Path], scene: Scene) -> list[Take]:
 
 def timed(laid: Sequence[Take], scene: Scene) -> Iterator[Timed]:
     """All frames and ends of one session in the order in which they would be there live; made as they are asked for."""
-    roads = {Modality.TEXT: _cues(laid, scene), Modality.AUDIO: _sound(laid, scene), Modality.VIDEO: _pictures(laid)}
-    used = [_road(frames, modality, laid, scene) for modality, frames in roads.items() if modality not in scene.without]
+    roads = {Modality.TEXT: _cues(laid, scene), Modality.AUDIO: _sound(laid, scene), Modality.VIDEO: pictures(laid)}
+    used = [road(frames, modality, laid, scene) for modality, frames in roads.items() if modality not in scene.without]
     yield from heapq.merge(*used, key=lambda piece: piece.available_ns)
 
 
-def _road(frames: Iterator[Frame], modality: Modality, laid: Sequence[Take], scene: Scene) -> Iterator[Timed]:
+def road(frames: Iterator[Frame], modality: Modality, laid: Sequence[Take], scene: Scene) -> Iterator[Timed]:
     """Number, lose, stamp and delay one modality's frames; its end comes after the last."""
     random = random_for(scene.seed, "drop", modality, *(take.path.stem for take in laid))
     lost, skew_ns = scene.drop.get(modality, 0.0), round(scene.skew_ms.get(modality, 0.0) * NS_PER_MS)
@@ -110,13 +110,17 @@ def _road(frames: Iterator[Frame], modality: Modality, laid: Sequence[Take], sce
 
 def _sound(laid: Sequence[Take], scene: Scene) -> Iterator[Frame]:
     for take in laid:
-        samples = _heard(take, scene)
-        for first in range(0, len(samples), CHUNK_SAMPLES):
-            chunk = samples[first : first + CHUNK_SAMPLES]
-            time_ns = take.start_ns + first * NS_PER_SECOND // clip.RATE_HZ
-            length_ns = len(chunk) * NS_PER_SECOND // clip.RATE_HZ
-            payload = chunk.astype(">i2").tobytes()
-            yield Frame("", Modality.AUDIO, time_ns, length_ns, payload, SOUND, clip.RATE_HZ, 1)
+        yield from chunks(_heard(take, scene), take.start_ns)
+
+
+def chunks(samples: NDArray[np.int16], start_ns: int) -> Iterator[Frame]:
+    """Sound in frames of 20 ms, the first of them at `start_ns`."""
+    for first in range(0, len(samples), CHUNK_SAMPLES):
+        chunk = samples[first : first + CHUNK_SAMPLES]
+        time_ns = start_ns + first * NS_PER_SECOND // clip.RATE_HZ
+        length_ns = len(chunk) * NS_PER_SECOND // clip.RATE_HZ
+        payload = chunk.astype(">i2").tobytes()
+        yield Frame("", Modality.AUDIO, time_ns, length_ns, payload, SOUND, clip.RATE_HZ, 1)
 
 
 def _heard(take: Take, scene: Scene) -> NDArray[np.int16]:
@@ -144,7 +148,8 @@ def quietest(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     return samples[first : first + ROOM_SAMPLES]
 
 
-def _pictures(laid: Sequence[Take]) -> Iterator[Frame]:
+def pictures(laid: Sequence[Take]) -> Iterator[Frame]:
+    """What the camera sees, the last picture of a clip for as long as the gap after it."""
     for take in laid:
         last: clip.Picture | None = None
         for last in clip.pictures(take.path):
