@@ -2,6 +2,7 @@
 
     bundle.json   what it is, and the digest of every other file
     *.onnx        text, audio and video encoders, and the fusion with its head
+    *.fp16.onnx   those encoders again that a GPU runs faster in half precision
     svd.npz       mean and scale [D], components [k, D]: what `projected` is made with
     golden.npz    inputs and outputs of every graph, `GRAPH/input/NAME` and `GRAPH/output/NAME`
     README.md     the model card
@@ -33,6 +34,7 @@ SVD = "svd.npz"
 FORMAT = 1
 ENCODERS = ("text", "audio", "video")
 GRAPHS = (*ENCODERS, "fusion")
+HALF = ("audio", "video")  # convolutions; of text and fusion a GPU makes nothing faster, and they stay exact
 
 
 @dataclass(frozen=True)
@@ -158,9 +160,9 @@ class Bundle:
         """The longest right context of the encoders."""
         return max(encoder.right_ticks for encoder in self.manifest.encoders.values())
 
-    def graph(self, name: str) -> Path:
-        """The ONNX file of one of GRAPHS."""
-        return self.directory / f"{name}.onnx"
+    def graph(self, name: str, precision: str = "fp32") -> Path:
+        """The ONNX file of one of GRAPHS; `fp16` gives that of HALF's."""
+        return self.directory / (f"{name}.{precision}.onnx" if precision != "fp32" else f"{name}.onnx")
 
     def golden(self) -> dict[str, NDArray[Any]]:
         """Golden vectors by `GRAPH/input/NAME` and `GRAPH/output/NAME`."""
@@ -197,7 +199,8 @@ def load(name: str) -> Bundle:
     manifest = Manifest.read(path.read_bytes(), path)
     for file, expected in manifest.files.items():
         _verify(directory / file, expected)
-    missing = {*(f"{graph}.onnx" for graph in GRAPHS), GOLDEN, SVD} - manifest.files.keys()
+    graphs = {*(f"{graph}.onnx" for graph in GRAPHS), *(f"{graph}.fp16.onnx" for graph in HALF)}
+    missing = {*graphs, GOLDEN, SVD} - manifest.files.keys()
     if missing:
         raise BundleError(f"{path} names no {', '.join(sorted(missing))}; export the bundle anew.")
     return Bundle(directory, manifest, sha256(path))

@@ -20,7 +20,7 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
-from models import bundle, card
+from models import bundle, card, half
 from models.bundle import Bundle, Encoder, Finder, Graph, Manifest, Port
 from models.encoders import LEFT_TICKS, RIGHT_TICKS, Dimensions
 from models.network import Network
@@ -71,6 +71,8 @@ def export(model: Path, directory: Path, bundle_version: str, metrics: Sequence[
     for piece in pieces(network):
         _export(piece, fresh / f"{piece.name}.onnx")
         golden |= _compared(piece, fresh / f"{piece.name}.onnx")
+    for name in bundle.HALF:
+        half.write(fresh / f"{name}.onnx", fresh / f"{name}.fp16.onnx")
     _save(fresh / "golden.npz", golden)
     _save(fresh / "svd.npz", {name: getattr(network.fusion, name).numpy() for name in SVD})
     manifest = _manifest(network, vocabulary, kept["svd"], fresh, bundle_version, metrics)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import bundle
-from models.bundle import FORMAT, GRAPHS, Bundle, Encoder, Finder, Graph, Manifest, Port, sha256
+from models.bundle import FORMAT, GRAPHS, HALF, Bundle, Encoder, Finder, Graph, Manifest, Port, sha256
 from stream.errors import BundleError
 
 MANIFEST = Manifest(
@@ -41,6 +41,8 @@ def small(tmp_path: Path) -> Bundle:
     """A bundle whose graphs are a few bytes each."""
     for name in GRAPHS:
         (tmp_path / f"{name}.onnx").write_bytes(name.encode())
+    for name in HALF:
+        (tmp_path / f"{name}.fp16.onnx").write_bytes(b"half " + name.encode())
     np.savez(tmp_path / "svd.npz", mean=np.zeros(10), components=np.ones((2, 10)))
     golden: dict[str, Any] = {"audio/input/samples": np.arange(3.0)}
     np.savez(tmp_path / "golden.npz", **golden)
@@ -82,6 +84,7 @@ def test_arrays_come_by_name(small: Bundle) -> None:
     assert small.svd()["components"].shape == (2, 10)
     assert small.golden()["audio/input/samples"].tolist() == [0, 1, 2]
     assert small.graph("audio").read_bytes() == b"audio"
+    assert small.graph("audio", "fp16").read_bytes() == b"half audio"
 
 
 @given(st.sampled_from([*(f"{name}.onnx" for name in GRAPHS), "svd.npz", "golden.npz", "README.md"]), st.integers(0))
@@ -103,7 +106,7 @@ def test_a_missing_file_is_refused_by_name(small: Bundle, name: str) -> None:
     assert str(small.directory / name) in refusal(small.directory)
 
 
-@pytest.mark.parametrize("name", ["audio.onnx", "fusion.onnx", "svd.npz", "golden.npz"])
+@pytest.mark.parametrize("name", ["audio.onnx", "fusion.onnx", "video.fp16.onnx", "svd.npz", "golden.npz"])
 def test_a_manifest_that_does_not_name_a_file_that_is_needed_is_refused(small: Bundle, name: str) -> None:
     rewrite(small.directory, files={file: digest for file, digest in small.manifest.files.items() if file != name})
     assert name in refusal(small.directory)
