@@ -20,9 +20,9 @@ class FramesHead(nn.Module):
     other rows of a batch change a result.
     """
 
-    def __init__(self, dims: Dimensions, dropout: float = 0.2) -> None:
+    def __init__(self, dims: Dimensions, masks: int = MASKS, dropout: float = 0.2) -> None:
         super().__init__()
-        first, hidden = dims.rank + MASKS, dims.hidden
+        first, hidden = dims.rank + masks, dims.hidden
         self.forward_1 = nn.GRU(first, hidden, batch_first=True)
         self.backward_1 = nn.GRU(first, hidden, batch_first=True)
         self.forward_2 = nn.GRU(2 * hidden, hidden, batch_first=True)
@@ -31,7 +31,7 @@ class FramesHead(nn.Module):
         self.words = nn.Linear(2 * hidden, dims.classes)
 
     def forward(self, projected: Tensor, lengths: Tensor) -> Tensor:
-        """[batch, ticks, k + 3], [batch] -> logits [batch, ticks, classes]; class 0 is no word."""
+        """[batch, ticks, k + masks], [batch] -> logits [batch, ticks, classes]; class 0 is no word."""
         order = reversed_order(projected.shape[1], lengths)
         first = _both(self.forward_1, self.backward_1, projected, order)
         second = _both(self.forward_2, self.backward_2, self.dropout(first), order)
