@@ -27,6 +27,7 @@ from models.network import Network
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, RATE_HZ, TICK_MS, TICK_SAMPLES
 from stream.errors import BundleError
 from stream.face import weights_path
+from stream.provider import Models
 from stream.raster import MAX_TOKENS
 
 log = logging.getLogger("models.export")
@@ -60,7 +61,7 @@ def export(model: Path, directory: Path, bundle_version: str, metrics: Sequence[
     Raises
     ------
     BundleError
-        A graph differs from the network by more than TOLERANCE.
+        A graph differs from the network by more than TOLERANCE, or in half precision by more than that allows.
     """
     kept = torch.load(model, weights_only=True)
     network, vocabulary = load_network(kept), kept["vocabulary"]
@@ -77,7 +78,7 @@ def export(model: Path, directory: Path, bundle_version: str, metrics: Sequence[
     _save(fresh / "svd.npz", {name: getattr(network.fusion, name).numpy() for name in SVD})
     manifest = _manifest(network, vocabulary, kept["svd"], fresh, bundle_version, metrics)
     (fresh / "README.md").write_text(card.text(manifest))
-    bundle.write(fresh, manifest)
+    Models(bundle.write(fresh, manifest), "cpu", "fp16")  # refuses what differs in half precision
     shutil.rmtree(directory, ignore_errors=True)
     fresh.rename(directory)
     return bundle.load(str(directory))

@@ -1,6 +1,7 @@
 """`trivium check`: the start-up report, and what the models cost on the provider.
 
-    settings -> report, then batch size against latency and throughput
+    settings -> report, then each graph's precision and largest difference from its golden vectors, then batch size
+                against latency and throughput
 
 Changes nothing, topics included. A report that is not clean ends with its faults, as `serve` would; what the models cost is
 told all the same if they could be loaded, so that a GPU can be proven where no broker is.
@@ -9,6 +10,7 @@ told all the same if they could be loaded, so that a GPU can be proven where no 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from statistics import median
 
@@ -17,6 +19,7 @@ from rich.table import Table
 
 from stream.config import Settings
 from stream.predict import Predictor
+from stream.provider import Proof
 from stream.startup import start_up
 
 SEGMENT_SECONDS = 3  # length of the open segments that are timed
@@ -38,8 +41,18 @@ async def check(settings: Settings) -> None:
     if report.predictor is not None:
         with closing(report.predictor) as predictor:
             console.print(f"{'golden':<11} all vectors come out right on {predictor.provider}")
+            console.print(_proofs(predictor.models.proofs))
             console.print(_costs(predictor))
     report.checked()
+
+
+def _proofs(proofs: Sequence[Proof]) -> Table:
+    table = Table("graph", "precision", "largest difference", "allowed", title="outputs against the golden vectors")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for proof in proofs:
+        table.add_row(proof.graph, proof.precision, f"{proof.difference:.1e}", f"{proof.allowed:.0e}")
+    return table
 
 
 def _costs(predictor: Predictor) -> Table:

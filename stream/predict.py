@@ -104,7 +104,7 @@ class Predictor:
         self.provider = models.provider
         self.fell_back = models.fell_back
         self.max_batch = max_batch
-        self._models = models
+        self.models = models
         self._dims = {m: manifest.encoders[m].features for m in MODALITIES}
         mouth = Mouth(FaceFinder(manifest.finder.digest), manifest.crop_height_px, manifest.crop_width_px)
         self.raster = Raster(bundle.tick_ns, manifest.rate_hz, manifest.vocabulary, mouth, max_pixels)
@@ -195,7 +195,7 @@ class Predictor:
                 started = time.perf_counter()
                 name = INPUTS[modality]
                 stacked = np.stack([getattr(windows[row], name) for row in rows])
-                parts[modality][rows] = self._models.run(modality, {name: stacked})["features"]
+                parts[modality][rows] = self.models.run(modality, {name: stacked})["features"]
                 metrics.ENCODE_SECONDS.labels(modality).observe(time.perf_counter() - started)
         return [Features({m: parts[m][row] for m in MODALITIES}, window.mask) for row, window in enumerate(windows)]
 
@@ -205,7 +205,7 @@ class Predictor:
         inputs = {str(m): _padded([segment.parts[m] for segment in segments], longest) for m in MODALITIES}
         inputs["mask"] = _padded([segment.mask for segment in segments], longest)
         inputs["lengths"] = np.array([len(segment) for segment in segments], dtype=np.int64)
-        outputs = self._models.run("fusion", inputs)
+        outputs = self.models.run("fusion", inputs, ("logits", "shares"))
         metrics.FUSE_SECONDS.observe(time.perf_counter() - started)
         return [
             Fused(outputs["logits"][row, : len(segment)], dict(zip(MODALITIES, map(float, shares), strict=True)))

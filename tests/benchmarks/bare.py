@@ -57,7 +57,7 @@ class NotingPredictor(Predictor):
     def __init__(self, bundle: Bundle, models: Models, **options: Any) -> None:
         super().__init__(bundle, models, **options)
         self.calls: list[Call] = []
-        self._models = cast("Models", _NotingModels(models, self.calls))
+        self.models = cast("Models", _NotingModels(models, self.calls))
         self._finder = FaceFinder(bundle.manifest.finder.digest)
         self._max_pixels: int = options["max_pixels"]
         NotingPredictor.newest = self
@@ -88,10 +88,10 @@ class _NotingModels:
         self._models = models
         self._calls = calls
 
-    def run(self, graph: str, inputs: Arrays) -> Arrays:
-        run = partial(self._models.run, graph, inputs)
+    def run(self, graph: str, inputs: Arrays, outputs: Sequence[str] | None = None) -> Arrays:
+        run = partial(self._models.run, graph, inputs, outputs)
         self._calls.append(Call(str(graph), len(next(iter(inputs.values()))), run, run))
-        return self._models.run(graph, inputs)
+        return run()
 
 
 async def noted(settings: Settings, sessions: int) -> list[Call]:

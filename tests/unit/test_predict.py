@@ -41,11 +41,11 @@ class Gated:
         self.gate, self.begun = threading.Event(), threading.Semaphore(0)
         self.threads: set[int] = set()
 
-    def run(self, graph: str, inputs: Arrays) -> Arrays:
+    def run(self, graph: str, inputs: Arrays, outputs: Sequence[str] | None = None) -> Arrays:
         self.threads.add(threading.get_ident())
         self.begun.release()
         assert self.gate.wait(10)
-        return self.models.run(graph, inputs)
+        return self.models.run(graph, inputs, outputs)
 
 
 def window(seed: int, mask: Sequence[int] = (1, 1, 1)) -> Window:
