@@ -8,7 +8,7 @@ the others:    an SVD a modality, of the ticks where it is present; for the aver
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,19 @@ class Decomposition:
             "explained_energy_ratio": self.explained_energy_ratio,
             "singular_values": self.singular_values.tolist(),
         }
+
+
+def gathered(batches: Iterable[tuple[Tensor, Tensor, Tensor]], rows: int) -> tuple[Matrix, Matrix, Integers]:
+    """Features [N, D], mask [N, 3] and labels [N] of as many batches as give `rows` ticks, or of all there are."""
+    taken: list[tuple[Tensor, Tensor, Tensor]] = []
+    count = 0
+    for batch in batches:
+        taken.append(batch)
+        count += len(batch[0])
+        if count >= rows:
+            break
+    features, mask, labels = (torch.cat(values).numpy() for values in zip(*taken, strict=True))
+    return features, mask, labels
 
 
 def fit(

@@ -112,25 +112,20 @@ class Fusion(nn.Module, ABC):
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self._count()
 
-    def parts(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor) -> Tensor:
-        """Each modality's features on its components, [3, batch, ticks, k], zero where it is absent.
+    def joint(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor) -> Tensor:
+        """Selected, standardised joint features [batch, ticks, D'], zero where a modality is absent.
 
         `mask` is [batch, ticks, 3].
         """
-        offset, parts = 0, []
-        selected, means, scales, bases = (
-            values.split(self.counts, dim=-1) for values in (self.selected, self.mean, self.scale, self.components)
-        )
-        for place, features in enumerate((text, audio, video)):
-            present = mask[:, :, place : place + 1]
-            if self.counts[place]:
-                chosen = features.index_select(2, selected[place] - offset)
-                standard = (chosen - means[place]) / scales[place] * present
-                parts.append(standard @ bases[place].T)
-            else:
-                parts.append(torch.zeros_like(present).expand(-1, -1, self.dims.rank))
-            offset += features.shape[2]
-        return torch.stack(parts)
+        chosen = torch.cat([text, audio, video], dim=2).index_select(2, self.selected)
+        present = [mask[:, :, place : place + 1].expand(-1, -1, count) for place, count in enumerate(self.counts)]
+        return (chosen - self.mean) / self.scale * torch.cat(present, dim=2)
+
+    def parts(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor) -> Tensor:
+        """Each modality's features on its components, [3, batch, ticks, k], zero where it is absent."""
+        columns = self.joint(text, audio, video, mask).split(self.counts, dim=2)
+        bases = self.components.split(self.counts, dim=1)
+        return torch.stack([own @ basis.T for own, basis in zip(columns, bases, strict=True)])
 
     def noisy(self, projected: Tensor) -> Tensor:
         """In training, with noise: the real world's uncertainty."""
