@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ class Basis:
     mean, scale : float [D']
     components : float [k, D']
     weights : float [3]
-        Measured reliability of text, audio, video, each in (0, 1].
+        Measured reliability of text, audio, video, each in [0, 1]; 0 of what has no column.
     """
 
     selected: NDArray[np.int64]
@@ -51,10 +51,13 @@ class Fusion(nn.Module, ABC):
 
     Attributes
     ----------
+    decomposed : str
+        How `models.basis` makes the components: joint, separate, or separate and aligned.
     counts : tuple[int, ...]
         How many selected columns each modality has.
     """
 
+    decomposed: ClassVar[Literal["joint", "separate", "aligned"]] = "separate"
     selected: Tensor
     mean: Tensor
     scale: Tensor
@@ -123,9 +126,14 @@ class Fusion(nn.Module, ABC):
 
     def parts(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor) -> Tensor:
         """Each modality's features on its components, [3, batch, ticks, k], zero where it is absent."""
-        columns = self.joint(text, audio, video, mask).split(self.counts, dim=2)
-        bases = self.components.split(self.counts, dim=1)
-        return torch.stack([own @ basis.T for own, basis in zip(columns, bases, strict=True)])
+        joint = self.joint(text, audio, video, mask)
+        nothing = torch.zeros_like(joint[:, :, :1]).expand(-1, -1, self.dims.rank)
+        parts, start = [], 0
+        for count in self.counts:
+            own = slice(start, start + count)  # of no column at all ONNX Runtime's product is no number
+            parts.append(joint[:, :, own] @ self.components[:, own].T if count else nothing)
+            start += count
+        return torch.stack(parts)
 
     def noisy(self, projected: Tensor) -> Tensor:
         """In training, with noise: the real world's uncertainty."""
