@@ -7,9 +7,9 @@ import onnxruntime as ort
 import pytest
 
 from models import bundle
-from models.bundle import GRAPHS, Bundle
+from models.bundle import GRAPHS, HALF, Bundle
 from stream.errors import BundleError, InferenceError, ProviderError
-from stream.provider import Models, _compare
+from stream.provider import HALF_TOLERANCE, TOLERANCE, Arrays, Models, _difference, run_bound
 
 SPEECH = bundle.load("speech")
 HAS_GPU = "CUDAExecutionProvider" in ort.get_available_providers()
@@ -38,7 +38,7 @@ def started_on(provider: str) -> str | None:
 def test_the_provider_asked_for_is_the_provider_used(models: Models) -> None:
     assert models.provider == "cpu"
     assert models.fell_back is None
-    assert all(session.get_providers()[0] == "CPUExecutionProvider" for session in models._sessions.values())
+    assert all(session.get_providers()[0] == "CPUExecutionProvider" for _, session in models._sessions.values())
 
 
 def test_cuda_is_used_where_it_is_and_refused_with_exit_code_2_where_it_is_not() -> None:
@@ -70,7 +70,53 @@ def test_a_golden_value_that_comes_out_otherwise_is_refused_with_what_was_expect
 @pytest.mark.parametrize("found", [np.full((2, 2), np.nan), np.zeros((2, 3))])
 def test_values_that_are_no_numbers_or_of_another_shape_are_refused(found: np.ndarray) -> None:
     with pytest.raises(BundleError, match="off by"):
-        _compare("a graph", found, np.zeros((2, 2)), "cpu")
+        _difference("a graph", found, np.zeros((2, 2)), 1.0)
+
+
+def golden_inputs(graph: str) -> Arrays:
+    golden = SPEECH.golden()
+    return {name: golden[f"{graph}/input/{name}"] for name in SPEECH.manifest.graphs[graph].inputs}
+
+
+def test_the_proofs_tell_how_far_off_each_graph_is(models: Models) -> None:
+    assert [proof.graph for proof in models.proofs] == list(GRAPHS)
+    assert {(proof.precision, proof.allowed) for proof in models.proofs} == {("fp32", TOLERANCE["cpu"])}
+    assert all(0 <= proof.difference <= proof.allowed for proof in models.proofs)
+
+
+def test_half_precision_is_that_of_the_encoders_that_have_it_with_a_tolerance_of_its_own() -> None:
+    proofs = {proof.graph: proof for proof in Models(SPEECH, "cpu", "fp16").proofs}
+    assert {graph for graph, proof in proofs.items() if proof.precision == "fp16"} == set(HALF)
+    for graph in HALF:
+        assert proofs[graph].allowed == HALF_TOLERANCE
+        assert 1e-5 < proofs[graph].difference < HALF_TOLERANCE / 2  # it differs, with room to spare
+
+
+def test_a_half_precision_graph_that_differs_is_refused_by_its_file(copied: Bundle) -> None:
+    golden = copied.golden()
+    golden["audio/output/features"][1, 2, 3] += 2 * HALF_TOLERANCE
+    np.savez(copied.directory / "golden.npz", **golden)  # type: ignore[arg-type]
+    with pytest.raises(BundleError, match=r"audio\.fp16\.onnx, output features on cpu is off by 0\.0[56]"):
+        Models(bundle.write(copied.directory, copied.manifest), "cpu", "fp16")
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_inputs_and_outputs_bound_to_a_devices_memory_give_the_same(models: Models, graph: str) -> None:
+    _, session = models._sessions[graph]
+    inputs, names = golden_inputs(graph), list(SPEECH.manifest.graphs[graph].outputs)
+    strided = {name: np.repeat(value, 2, axis=0)[::2] for name, value in inputs.items()}
+    for given in (inputs, strided):
+        for found, expected in zip(run_bound(session, names, given, "cpu"), session.run(names, given), strict=True):
+            assert np.array_equal(found, expected)
+
+
+def test_only_the_outputs_asked_for_come_back(models: Models) -> None:
+    inputs = golden_inputs("fusion")
+    whole, part = models.run("fusion", inputs), models.run("fusion", inputs, ("shares", "logits"))
+    assert list(part) == ["shares", "logits"]
+    assert all(np.array_equal(value, whole[name]) for name, value in part.items())
+    (bound,) = run_bound(models._sessions["fusion"][1], ["shares"], inputs, "cpu")
+    assert np.array_equal(bound, whole["shares"])
 
 
 def test_a_file_that_is_no_graph_is_refused_by_name(copied: Bundle) -> None:
