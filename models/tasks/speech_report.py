@@ -1,193 +1,185 @@
-"""What the task speech is measured by: word error rates of the service's own path on clips that training never saw."""
+"""What the service's whole path makes of clips that training never saw, as rows.
+
+Single clips beside the short way of `speech_counts.py`, joined sessions, wrong words on the screen, when words were said,
+other speakers.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress, TaskID
+import numpy as np
 
+from models.statistics import Bootstrap
 from models.tasks import speech
-from models.tasks.speech_score import word_error_rate
-from stream.config import Settings
-from stream.frame import Modality
+from models.tasks.speech_cells import CLEAN, Air, Cell
+from models.tasks.speech_features import true_word
+from models.tasks.speech_hearing import Heard, Play, TimedWord, exactly_one, hear, scene, time_errors_ms
+from models.tasks.speech_rows import Row, Scored, conditions, named, percent, row
+from models.tasks.speech_score import errors
 from stream.noise import Noise, random_for
-from stream.predict import Predictor
-from stream.publish import Prediction, SessionRecord
-from stream.recognize import recognize_one
-from stream.replay import Source, sources
 from stream.scene import Scene
 
-AT_ONCE = 4  # sessions recognised side by side
 JOINED_CLIPS = 20
 WRONG_WORDS = 4
 JOINED_GAP_MS = (1000, 3000)
-SPEAKERS = ("s2", "s5", "s20", "s23", "s26")
+BABBLE_0, BABBLE_5, BABBLE_LOUD = (Air(Noise.BABBLE, snr_db) for snr_db in (0.0, 5.0, -5.0))
+CELLS = (
+    *(Cell(modalities, air) for air in (CLEAN, BABBLE_0, BABBLE_LOUD) for modalities in ("A+V", "A")),
+    Cell("V"),
+    Cell("A+V+T", BABBLE_0),
+    Cell("A+V", BABBLE_0, skew_ms=160),
+    Cell("A+V", BABBLE_0, loss=0.2),
+)
+TIMED = (Cell("A+V"), Cell("A"), Cell("V"), Cell("A+V", BABBLE_0))
+JOINED = (Cell("A+V"), Cell("A+V", BABBLE_5), Cell("A", BABBLE_5))
+MISLED = (Cell("A+V"), Cell("A"))
+OTHERS = (Cell("A+V"), Cell("A"), Cell("V"))
 
 
 @dataclass(frozen=True)
-class Condition:
-    """What is heard and seen of each clip."""
+class Corpus:
+    """Clips to be played, with what is said in each."""
 
-    name: str
-    scene: Scene
+    data: Path
+    sentences: Mapping[str, str]  # by the clip's name
+    words: Mapping[str, Sequence[speech.Word]]  # with their times
+    shown: Path  # folder for the texts that are shown
 
+    def play(self, name: str, done_to_it: Scene) -> Play:
+        """One clip as a session."""
+        return Play((self.data / f"{name}.mp4",), done_to_it)
 
-def _without(*modalities: Modality) -> frozenset[Modality]:
-    return frozenset(modalities)
+    def hinted(self, name: str, cell: Cell) -> Play:
+        """One clip in a cell, with a true word on the screen if it has text."""
+        word = true_word(Path(name).stem, self.sentences[name], 0)
+        return self.play(name, scene(cell, text=self._text(name, "true", word)))
 
+    def misled(self, name: str, cell: Cell) -> Play:
+        """One clip while words of the vocabulary that are not said are shown, drawn by its name."""
+        known = sorted({word for sentence in self.sentences.values() for word in sentence.split()})
+        others = [word for word in known if word not in self.sentences[name].split()]
+        drawn = random_for(0, name, "hint").choice(others, WRONG_WORDS, replace=False)
+        text = self._text(name, "wrong", " ".join(drawn))
+        return self.play(name, scene(Cell(f"{cell.modalities}+T", cell.air), text=text))
 
-A, V = _without(Modality.VIDEO), _without(Modality.AUDIO)
-CONDITIONS = (
-    Condition("audio + video, clean", Scene()),
-    Condition("audio, clean", Scene(without=A)),
-    Condition("video", Scene(without=V)),
-    Condition("audio + video, babble at 0 dB", Scene(snr_db=0, noise=Noise.BABBLE)),
-    Condition("audio, babble at 0 dB", Scene(snr_db=0, noise=Noise.BABBLE, without=A)),
-    Condition("audio + video, babble at -5 dB", Scene(snr_db=-5, noise=Noise.BABBLE)),
-    Condition("audio, babble at -5 dB", Scene(snr_db=-5, noise=Noise.BABBLE, without=A)),
-)
+    def _text(self, name: str, kind: str, words: str) -> Path:
+        path = self.shown / f"{name.replace('/', '-')}-{kind}.vtt"
+        path.write_text(f"WEBVTT\n\n00:00.000 --> 00:03.000\n{words}\n")
+        return path
 
+    def said_ms(self, name: str, from_ms: float = 0.0) -> list[TimedWord]:
+        """A clip's true words, of a clip that begins there."""
+        return [TimedWord(w, from_ms + 1000 * start, from_ms + 1000 * end) for w, start, end in self.words[name]]
 
-@dataclass
-class Heard:
-    """What came of one session."""
-
-    start_ms: float = 0.0
-    finals: list[Prediction] = field(default_factory=list)
-
-    def keep(self, message: Prediction | SessionRecord) -> None:
-        """Take a result."""
-        if isinstance(message, SessionRecord):
-            self.start_ms = message.start_ms
-        elif message.is_final:
-            self.finals.append(message)
-
-    @property
-    def text(self) -> str:
-        """All finals' words."""
-        return " ".join(final.text for final in self.finals)
+    def edits(self, names: Sequence[str], heard: Sequence[Heard]) -> np.ndarray:
+        """Errors [1, clips]."""
+        pairs = zip(names, heard, strict=True)
+        return np.array([[errors(self.sentences[name], session.text)[0] for name, session in pairs]])
 
 
-@dataclass
-class Listener:
-    """Recognises sessions side by side with one predictor."""
+def report(
+    data: Path, bundle: str, sentences: Mapping[str, str], scored: Scored, stage: Callable[[int], Callable[[], None]]
+) -> list[Row]:
+    """Rows of the whole path; `scored` is what the short way gave for the same clips.
 
-    settings: Settings
-    predictor: Predictor
-    bar: Progress
-    task: TaskID
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-
-    async def hear(self, source: Source, scene: Scene) -> Heard:
-        """Recognise one session."""
-        heard = Heard()
-        async with self.gate:
-            await recognize_one(self.settings, self.predictor, source, scene, heard.keep)
-        self.bar.advance(self.task, len(source.laid))
-        return heard
-
-
-async def report(data: Path, bundle: str, clips: int | None = None) -> list[dict[str, Any]]:
-    """Every figure as a row: figure, value, data, command; `clips` takes only so many, for a quick look."""
-    names = speech.held_out("test")[:clips]
-    settings = Settings(bundle=bundle)
-    predictor = Predictor.load(settings)
-    said = speech.transcripts(data)
-    others = [name for name in said if name.split("/")[0] in SPEAKERS]
-    rows = []
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("Evaluating", total=len(names) * (len(CONDITIONS) + 3) + len(others))
-        listener = Listener(settings, predictor, bar, task)
-        for condition in CONDITIONS:
-            value = await error_rate(listener, data, names, said, [condition.scene] * len(names))
-            rows.append(
-                _row(f"word error rate, {condition.name}", f"{value:.1%}", f"{len(names)} test clips of GRID s1")
-            )
-        rows += await _joined(listener, data, names, said)
-        rows += await _misled(listener, data, names, said)
-        value = await error_rate(listener, data, others, said, [Scene()] * len(others))
-        rows.append(
-            _row("word error rate, audio + video, clean", f"{value:.1%}", f"{len(others)} clips of other speakers")
-        )
-    predictor.close()
-    return rows
-
-
-def _row(figure: str, value: str, data: str) -> dict[str, Any]:
-    return {"figure": figure, "value": value, "data": data, "command": "python -m models evaluate speech"}
-
-
-async def error_rate(
-    listener: Listener, data: Path, names: Sequence[str], said: dict[str, str], scenes: Sequence[Scene]
-) -> float:
-    """Word error rate of single clips, each a session in a scene of its own."""
-    played = [sources([data / f"{name}.mp4"], scene)[0] for name, scene in zip(names, scenes, strict=True)]
-    heard = await asyncio.gather(*(listener.hear(*each) for each in zip(played, scenes, strict=True)))
-    return word_error_rate([said[name] for name in names], [session.text for session in heard])
-
-
-async def _misled(listener: Listener, data: Path, names: Sequence[str], said: dict[str, str]) -> list[dict[str, Any]]:
-    """Clear utterances while words that are not said are shown as text."""
-    words = sorted({word for name in names for word in said[name].split()})
-    rows = []
-    with TemporaryDirectory() as folder:
-        shown = [_wrong_hint(Path(folder), name, words, said[name]) for name in names]
-        for what, without in (("audio + video", frozenset[Modality]()), ("audio", A)):
-            scenes = [Scene(text=text, without=without) for text in shown]
-            value = await error_rate(listener, data, names, said, scenes)
-            figure = f"word error rate, {what}, clean, {WRONG_WORDS} wrong words shown"
-            rows.append(_row(figure, f"{value:.1%}", f"{len(names)} test clips of GRID s1"))
-    return rows
-
-
-def _wrong_hint(folder: Path, name: str, words: Sequence[str], sentence: str) -> Path:
-    """A WebVTT file with words of the vocabulary that the sentence has not, drawn by the clip's name."""
-    others = [word for word in words if word not in sentence.split()]
-    drawn = random_for(0, name, "hint").choice(others, WRONG_WORDS, replace=False)
-    path = folder / f"{name.replace('/', '-')}.vtt"
-    path.write_text(f"WEBVTT\n\n00:00.000 --> 00:03.000\n{' '.join(drawn)}\n")
-    return path
-
-
-async def _joined(listener: Listener, data: Path, names: Sequence[str], said: dict[str, str]) -> list[dict[str, Any]]:
-    """Sessions of many clips one after another: whether each sentence is exactly one final."""
+    `stage` is told the number of sessions and gives what is to be called after each.
+    """
+    told = speech.transcripts(data)
+    others = [name for name in told if not name.startswith("s1/")]
+    names = list(sentences)
     groups = [names[first : first + JOINED_CLIPS] for first in range(0, len(names), JOINED_CLIPS)]
-    scene = Scene(gap_ms=JOINED_GAP_MS)
-    played = [sources([data / f"{name}.mp4" for name in group], scene, join=True)[0] for group in groups]
-    heard = await asyncio.gather(*(listener.hear(source, scene) for source in played))
-    words = speech.word_times(data)
-    single = []
-    for source, group, session in zip(played, groups, heard, strict=True):
-        offsets_ms = [session.start_ms + take.start_ns / 1e6 for take in source.laid]
-        single += exactly_one(session.finals, [_span_ms(words[n], at) for n, at in zip(group, offsets_ms, strict=True)])
-    texts = [" ".join(said[name] for name in group) for group in groups]
-    errors = word_error_rate(texts, [session.text for session in heard])
-    what = f"{len(groups)} sessions of {JOINED_CLIPS} test clips, 1 to 3 s of room noise between"
-    return [
-        _row("sentences that are exactly one final", f"{mean(single):.1%}", what),
-        _row("word error rate, joined sessions", f"{errors:.1%}", what),
-    ]
-
-
-def _span_ms(words: Sequence[speech.Word], start_ms: float) -> tuple[float, float]:
-    return start_ms + 1000 * words[0][1], start_ms + 1000 * words[-1][2]
-
-
-def exactly_one(finals: Sequence[Prediction], spans_ms: Sequence[tuple[float, float]]) -> list[bool]:
-    """For each sentence whether one final has words in it, and that one has words in no other sentence."""
-    touched = [
-        {
-            place
-            for place, (first_ms, last_ms) in enumerate(spans_ms)
-            if final.words[0].start_ms < last_ms and final.words[-1].end_ms > first_ms
+    with TemporaryDirectory() as folder:
+        corpus = Corpus(data, told, speech.word_times(data), Path(folder))
+        plays = {
+            "joined": [_joined(corpus, group, cell) for cell in JOINED for group in groups],
+            "single": [corpus.hinted(name, cell) for cell in CELLS for name in names],
+            "misled": [corpus.misled(name, cell) for cell in MISLED for name in names],
+            "others": [corpus.play(name, scene(cell)) for cell in OTHERS for name in others],
         }
-        for final in finals
+        flat = [play for each in plays.values() for play in each]
+        results = iter(hear(flat, bundle, stage(len(flat))))
+    heard = {what: [next(results) for _ in each] for what, each in plays.items()}
+    return [
+        *_single_rows(corpus, names, heard["single"], scored),
+        *_joined_rows(corpus, groups, heard["joined"], scored),
+        *_plain_rows(corpus, names, MISLED, heard["misled"], f"{WRONG_WORDS} wrong words shown", "misled"),
+        *_plain_rows(corpus, others, OTHERS, heard["others"], "other speakers", "others"),
     ]
-    return [[found for found in touched if place in found] == [{place}] for place in range(len(spans_ms))]
+
+
+def _joined(corpus: Corpus, group: Sequence[str], cell: Cell) -> Play:
+    once = scene(cell)
+    whole = Scene(snr_db=once.snr_db, noise=once.noise, without=once.without, gap_ms=JOINED_GAP_MS)
+    return Play(tuple(corpus.data / f"{name}.mp4" for name in group), whole)
+
+
+def _single_rows(corpus: Corpus, names: Sequence[str], heard: Sequence[Heard], scored: Scored) -> list[Row]:
+    bootstrap, data = Bootstrap(scored.counts.words, 1), f"{len(names)} test clips of GRID s1, noise of seed 0"
+    rows = []
+    for place, cell in enumerate(CELLS):
+        sessions = heard[place * len(names) : (place + 1) * len(names)]
+        edits, short = corpus.edits(names, sessions), scored.counts.of(cell)[:1]
+        more = {
+            "short_value": percent(bootstrap.rate(short)).value,
+            "clips_that_differ": int((edits != short).sum()),
+        }
+        figure = f"word error rate by the service's whole path, {named(cell)}"
+        rows.append(row("path", figure, percent(bootstrap.rate(edits)), "%", data, **conditions(cell), **more))
+        if cell in TIMED:
+            rows += _time_rows(corpus, names, sessions, cell, data)
+    return rows
+
+
+def _time_rows(corpus: Corpus, names: Sequence[str], sessions: Sequence[Heard], cell: Cell, data: str) -> list[Row]:
+    """How far words' starts and ends are off, of those recognised rightly."""
+    pairs = zip(names, sessions, strict=True)
+    off = [each for name, session in pairs for each in time_errors_ms(corpus.said_ms(name), session.words)]
+    sizes = np.abs(np.array(off, dtype=np.float64)).reshape(-1, 2)
+    rows: list[Row] = []
+    for edge, column in (("start", 0), ("end", 1)) if len(sizes) else ():
+        for share in (50, 95):
+            value = round(float(np.percentile(sizes[:, column], share)), 1)
+            figure = f"word {edge}, absolute error, {share}th percentile, {named(cell)}"
+            more = {"edge": edge, "percentile": share, "words": len(sizes)}
+            rows.append(row("times", figure, value, "ms", data, **conditions(cell), **more))
+    return rows
+
+
+def _joined_rows(corpus: Corpus, groups: Sequence[Sequence[str]], heard: Sequence[Heard], scored: Scored) -> list[Row]:
+    rows = []
+    for place, cell in enumerate(JOINED):
+        sessions = heard[place * len(groups) : (place + 1) * len(groups)]
+        data = f"{len(groups)} sessions of {len(groups[0])} test clips, 1 to 3 s of room noise between"
+        texts = [" ".join(corpus.sentences[name] for name in group) for group in groups]
+        counted = np.array([errors(text, each.text) for text, each in zip(texts, sessions, strict=True)])
+        wer = Bootstrap(counted[:, 1], 1).rate(counted[None, :, 0])
+        whole = [one for group, each in zip(groups, sessions, strict=True) for one in _whole(corpus, group, each)]
+        share = Bootstrap(np.ones(len(whole), dtype=np.int64), 1).rate(np.array([whole], dtype=np.int64))
+        more = {**conditions(cell), "single_value": percent(scored.rate(cell)).value}
+        figure = f"sentences that are exactly one final, joined sessions, {named(cell)}"
+        rows.append(row("joined", figure, percent(share), "%", data, **more, what="finals"))
+        figure = f"word error rate, joined sessions, {named(cell)}"
+        rows.append(row("joined", figure, percent(wer), "%", data, **more, what="errors"))
+    return rows
+
+
+def _whole(corpus: Corpus, group: Sequence[str], heard: Heard) -> list[bool]:
+    said = [corpus.said_ms(name, at_ms) for name, at_ms in zip(group, heard.starts_ms, strict=True)]
+    return exactly_one(heard.finals, [(words[0].start_ms, words[-1].end_ms) for words in said])
+
+
+def _plain_rows(
+    corpus: Corpus, names: Sequence[str], cells: Sequence[Cell], heard: Sequence[Heard], what: str, table: str
+) -> list[Row]:
+    rows = []
+    words = np.array([errors(corpus.sentences[name], "")[1] for name in names])
+    for place, cell in enumerate(cells):
+        edits = corpus.edits(names, heard[place * len(names) : (place + 1) * len(names)])
+        found = percent(Bootstrap(words, 1).rate(edits))
+        data = f"{len(names)} clips of other speakers" if table == "others" else f"{len(names)} test clips of GRID s1"
+        rows.append(row(table, f"word error rate, {named(cell)}, {what}", found, "%", data, **conditions(cell)))
+    return rows

@@ -1,0 +1,167 @@
+"""Errors of bundles on clips under many conditions: features once, fused many times.
+
+    clip -> parts -> segments in batches -> logits -> words -> edits [segments]
+
+A process a core takes clip after clip. Bundles whose encoders are the same files share the features.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import bundle as bundles
+from models.bundle import ENCODERS, Bundle
+from models.processes import in_processes
+from models.tasks.speech_cells import Cell, Segment, distinct_segments
+from models.tasks.speech_features import Clip, Encoding, Key, Part
+from models.tasks.speech_score import errors
+from stream.decode import spoken
+from stream.frame import Modality
+from stream.predict import padded_ticks
+from stream.provider import Models
+from stream.raster import MODALITIES
+
+FUSED_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A bundle's directory, or a shipped one's name, and the cells that it is measured in."""
+
+    bundle: str
+    cells: tuple[Cell, ...]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Errors by cell, and the words of each clip.
+
+    Attributes
+    ----------
+    edits : mapping of Cell to array of int [seeds or 1, clips]
+        By `Cell.distinct`.
+    words : array of int [clips]
+    """
+
+    edits: Mapping[Cell, NDArray[np.int64]]
+    words: NDArray[np.int64]
+
+    def of(self, cell: Cell) -> NDArray[np.int64]:
+        """Errors [seeds or 1, clips] of any cell of the full product."""
+        return self.edits[cell.distinct]
+
+
+class Fusing:
+    """Recognises segments whole with one bundle's fusion and decoder."""
+
+    def __init__(self, bundle: Bundle, models: Models) -> None:
+        self._models, self._language = models, bundle.language()
+        self._hop_ticks = bundle.manifest.hop_ticks
+        self._widths = {m: bundle.manifest.encoders[m].features for m in MODALITIES}
+
+    def texts(self, segments: Sequence[Segment], parts: Mapping[Key, Part]) -> list[str]:
+        """What is said in each."""
+        found: list[str] = []
+        for first in range(0, len(segments), FUSED_AT_ONCE):
+            found += self._batch([self.inputs(each, parts) for each in segments[first : first + FUSED_AT_ONCE]])
+        return found
+
+    def inputs(self, segment: Segment, parts: Mapping[Key, Part]) -> dict[str, NDArray[np.float32]]:
+        """Features of each modality [ticks, features] and `mask` [ticks, 3], zeros where nothing is.
+
+        The pictures' features and mask stand the skew later; the segment grows by whole hops to hold what is seen.
+        """
+        keys = {Modality.TEXT: segment.hint, Modality.AUDIO: segment.sound, Modality.VIDEO: segment.sight}
+        used = {m: parts[key] for m, key in keys.items() if key is not None}
+        shifts = {Modality.VIDEO: segment.skew_ticks}
+        ends = [shifts.get(m, 0) + int(part.present.nonzero()[0].max(initial=-1)) + 1 for m, part in used.items()]
+        whole = (-(-end // self._hop_ticks) * self._hop_ticks for end in ends)
+        ticks = max([*(len(part.present) for part in used.values()), *whole])
+        found = {str(m): np.zeros((ticks, width), dtype=np.float32) for m, width in self._widths.items()}
+        mask = found["mask"] = np.zeros((ticks, len(MODALITIES)), dtype=np.float32)
+        for modality, part in used.items():
+            first = shifts.get(modality, 0)
+            there = part.present[: ticks - first]
+            found[modality][first : first + len(there)] = part.features[: len(there)]
+            mask[first : first + len(there), MODALITIES.index(modality)] = there
+        return found
+
+    def _batch(self, rows: Sequence[dict[str, NDArray[np.float32]]]) -> list[str]:
+        lengths = np.array([len(row["mask"]) for row in rows], dtype=np.int64)
+        longest = padded_ticks(int(lengths.max()))
+        inputs: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {"lengths": lengths}
+        for name in rows[0]:
+            stacked = inputs[name] = np.zeros((len(rows), longest, rows[0][name].shape[1]), dtype=np.float32)
+            for place, row in enumerate(rows):
+                stacked[place, : len(row[name])] = row[name]
+        logits = self._models.run("fusion", inputs)["logits"]
+        words = [spoken(row[:length], self._language) for row, length in zip(logits, lengths, strict=True)]
+        return [" ".join(word.word for word in each) for each in words]
+
+
+def count(
+    plans: Sequence[Plan], data: Path, sentences: Mapping[str, str], done: Callable[[], None] = lambda: None
+) -> list[Counts]:
+    """Measure each plan's bundle on the clips named by `sentences`; `done` is called after each clip."""
+    work = partial(_count_clip, plans=tuple(plans), data=data)
+    clips = in_processes(work, list(sentences.items()), done)
+    words = np.array([errors(text, "")[1] for text in sentences.values()], dtype=np.int64)
+    return [
+        Counts(_by_cell(plan, np.stack([clip[place] for clip in clips], axis=1)), words)
+        for place, plan in enumerate(plans)
+    ]
+
+
+def _by_cell(plan: Plan, edits: NDArray[np.int64]) -> dict[Cell, NDArray[np.int64]]:
+    """`edits` is [segments, clips] in the plan's order of distinct segments."""
+    places = {segment: place for place, segment in enumerate(distinct_segments(plan.cells, plan.seeds))}
+    cells = dict.fromkeys(cell.distinct for cell in plan.cells)
+    return {cell: edits[[places[segment] for segment in cell.segments(plan.seeds)]] for cell in cells}
+
+
+def _count_clip(job: tuple[str, str], plans: tuple[Plan, ...], data: Path) -> list[NDArray[np.int64]]:
+    """For each plan the errors in each of its segments."""
+    name, sentence = job
+    source = Clip(data / f"{name}.mp4", sentence)
+    wanted = {plan: distinct_segments(plan.cells, plan.seeds) for plan in plans}
+    texts: dict[Plan, list[str]] = {}
+    for alike in _alike(plans):
+        encoding, _ = _loaded(alike[0].bundle)
+        parts = encoding.parts(source, list(_once(wanted[plan] for plan in alike)))
+        texts.update((plan, _loaded(plan.bundle)[1].texts(wanted[plan], parts)) for plan in alike)
+    scored = cache(partial(_edits, sentence))
+    return [np.array([scored(text) for text in texts[plan]], dtype=np.int64) for plan in plans]
+
+
+def _edits(sentence: str, text: str) -> int:
+    return errors(sentence, text)[0]
+
+
+def _once(lists: Iterable[Sequence[Segment]]) -> dict[Segment, None]:
+    return dict.fromkeys(segment for each in lists for segment in each)
+
+
+def _alike(plans: Sequence[Plan]) -> list[list[Plan]]:
+    """Plans by the digest of their bundles' encoders."""
+    groups: dict[str, list[Plan]] = {}
+    for plan in plans:
+        files = bundles.load(plan.bundle).manifest.files
+        digest = hashlib.sha256("".join(files[f"{name}.onnx"] for name in ENCODERS).encode()).hexdigest()
+        groups.setdefault(digest, []).append(plan)
+    return list(groups.values())
+
+
+@cache
+def _loaded(bundle: str) -> tuple[Encoding, Fusing]:
+    """Once a process."""
+    loaded = bundles.load(bundle)
+    models = Models(loaded, "cpu")
+    return Encoding(loaded, models), Fusing(loaded, models)
