@@ -13,16 +13,17 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import svd
-from scipy.sparse import issparse, sparray
-from scipy.sparse.linalg import svds
+from scipy.sparse import csr_array, issparse, sparray
+from scipy.sparse.linalg import norm, svds
 
 Rows: TypeAlias = NDArray[np.floating] | sparray
 
+FIRST_RANK = 16  # computed first of a sparse matrix whose rank is to be found
+ROUNDING = 1e-12  # of the energy: a share this near to the one asked for is the one
 
-class TruncatedSVD:
-    """Fit on a standardised matrix, keep the first `rank` right singular vectors.
 
-    A sparse matrix is never made dense unless its whole rank is asked for, when the answer is as large as that.
+class Basis:
+    """What every decomposition gives: orthonormal directions, the strongest first, and rows put on them and back.
 
     Parameters
     ----------
@@ -34,8 +35,8 @@ class TruncatedSVD:
     Attributes
     ----------
     components_ : float64 [rank, columns], orthonormal rows
-    singular_values_ : float64, descending
-        All of them, [columns or fewer]; of a sparse matrix those that were computed, `rank` or more.
+    singular_values_ : float64 [rank or more], descending
+        Of a dense matrix all of them; otherwise those that were computed.
     rank_ : int
     explained_energy_ratio_ : float
         Share of the squared singular values that the kept components hold.
@@ -46,6 +47,11 @@ class TruncatedSVD:
         The rank or the energy cannot be had.
     """
 
+    components_: NDArray[np.float64]
+    singular_values_: NDArray[np.float64]
+    rank_: int
+    explained_energy_ratio_: float
+
     def __init__(self, rank: int | None = None, energy: float = 0.95) -> None:
         if rank is not None and rank < 1:
             raise ValueError(f"A rank of {rank} was asked for; give 1 or more.")
@@ -53,32 +59,6 @@ class TruncatedSVD:
             raise ValueError(f"An energy share of {energy} was asked for; give more than 0, at most 1.")
         self.rank = rank
         self.energy = energy
-
-    def fit(self, rows: Rows) -> Self:
-        """Decompose a matrix [rows, columns], dense or sparse."""
-        if self.rank is not None and self.rank > min(rows.shape):
-            raise ValueError(f"A rank of {self.rank} was asked for of a matrix {rows.shape}; give less or more rows.")
-        values, right, total = self._sparse(rows) if issparse(rows) else _dense(rows)
-        return self._keep(values, right, total)
-
-    def _keep(self, values: NDArray[np.float64], right: NDArray[np.float64], total: float) -> Self:
-        """Take the leading of these components; `total` is the energy of all there are."""
-        shares = np.cumsum(values**2) / max(total, np.finfo(float).tiny)
-        self.rank_ = self.rank or _least_rank(shares, self.energy)
-        self.singular_values_ = values
-        self.components_ = _with_fixed_sign(right[: self.rank_])
-        self.explained_energy_ratio_ = float(min(shares[self.rank_ - 1], 1.0))
-        return self
-
-    def _sparse(self, rows: sparray) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """Leading singular values and right vectors; as many as hold the energy where no rank is given."""
-        total = float((rows.data**2).sum())
-        rank = self.rank or 16
-        while True:
-            values, right = _leading(rows, rank)
-            if self.rank or rank >= min(rows.shape) or (values**2).sum() >= (self.energy - 1e-12) * total:
-                return values, right, total
-            rank *= 2
 
     def transform(self, rows: Rows) -> NDArray[np.float64]:
         """Rows on the basis, [rows, rank]."""
@@ -88,34 +68,62 @@ class TruncatedSVD:
         """The nearest rows of that rank, [rows, columns]."""
         return np.asarray(projected @ self.components_, dtype=np.float64)
 
-    def row_vectors(self, rows: Rows, power: float = 0.5) -> NDArray[np.float64]:
-        """U_k S_k^power of the matrix that was fitted, [rows, rank]: of word counts, a vector a word.
+    def _keep(self, values: NDArray[np.float64], right: NDArray[np.float64], total: float) -> Self:
+        """Keep the strongest of the components found; `total` is the squared singular values' sum, found or not."""
+        shares = np.minimum(np.cumsum(values**2) / max(total, np.finfo(float).tiny), 1.0)
+        enough = int(np.searchsorted(shares, self.energy - ROUNDING)) + 1
+        self.rank_ = min(self.rank or enough, len(values))
+        self.singular_values_ = values
+        self.components_ = _with_fixed_sign(right[: self.rank_])
+        self.explained_energy_ratio_ = float(shares[self.rank_ - 1])
+        return self
 
-        Directions whose singular value is zero but for rounding are zero.
+
+class TruncatedSVD(Basis):
+    """Fit on a matrix held in memory, dense or sparse; keep the first `rank` right singular vectors.
+
+    A sparse matrix is made dense only where all of its components are asked for: they fill as much memory themselves.
+    """
+
+    def fit(self, rows: Rows) -> Self:
+        """Decompose a matrix [rows, columns]."""
+        if self.rank is not None and self.rank > min(rows.shape):
+            raise ValueError(f"A rank of {self.rank} was asked for of a matrix {rows.shape}; give less or more rows.")
+        if issparse(rows):
+            return self._fit_sparse(csr_array(rows, dtype=np.float64))
+        _, values, right = svd(np.asarray(rows, dtype=np.float64), full_matrices=False)
+        return self._keep(values, right, float((values**2).sum()))
+
+    def _fit_sparse(self, rows: csr_array) -> Self:
+        """Compute as many components as were asked for, or ever twice as many until they hold the energy."""
+        total = float(norm(rows)) ** 2
+        rank = self.rank or FIRST_RANK
+        values, right = _leading(rows, rank)
+        least = (self.energy - ROUNDING) * total
+        while self.rank is None and rank < min(rows.shape) and (values**2).sum() < least:
+            rank *= 2
+            values, right = _leading(rows, rank)
+        return self._keep(values, right, total)
+
+    def row_vectors(self, rows: Rows, power: float = 0.5) -> NDArray[np.float64]:
+        """U_k S_k^power of the matrix that was fitted, [rows, rank]; of word counts, a vector a word.
+
+        A direction of less than 1e-10 of the first singular value is rounding and becomes zero, whatever the power.
         """
         values = self.singular_values_[: self.rank_]
-        heard = values > np.finfo(float).eps * max(rows.shape) * values[0]
-        return self.transform(rows) * np.where(heard, np.where(heard, values, 1.0) ** (power - 1), 0.0)
+        some = values > 1e-10 * values[0]
+        return self.transform(rows) * np.where(some, np.where(some, values, 1.0) ** (power - 1), 0.0)
 
 
-def _dense(rows: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    _, values, right = svd(np.asarray(rows, dtype=np.float64), full_matrices=False)
-    return values, right, float((values**2).sum())
-
-
-def _leading(rows: sparray, rank: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Singular values and right vectors of a sparse matrix, strongest first; a fixed start gives the same ones again."""
-    if rank >= min(rows.shape) or not rows.nnz:
-        values, right, _ = _dense(rows.toarray())
+def _leading(rows: csr_array, rank: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Singular values and right singular vectors, strongest first; from a fixed start, so they come out the same."""
+    if rank >= min(rows.shape) or not rows.count_nonzero():
+        _, values, right = svd(rows.toarray(), full_matrices=False)
         return values, right
     start = np.random.default_rng(0).standard_normal(min(rows.shape))
-    _, values, right = svds(rows.astype(np.float64), k=rank, v0=start, rng=0)
+    _, values, right = svds(rows, k=rank, v0=start, rng=0)
     order = np.argsort(values)[::-1]
     return values[order], right[order]
-
-
-def _least_rank(shares: NDArray[np.float64], energy: float) -> int:
-    return min(int(np.searchsorted(shares, energy - 1e-12)) + 1, len(shares))
 
 
 def _with_fixed_sign(components: NDArray[np.float64]) -> NDArray[np.float64]:
