@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from models.preprocess import Normaliser
 from models.projection import TruncatedSVD
 
 if TYPE_CHECKING:
@@ -161,9 +162,7 @@ def word_vectors(
     if known.nnz:
         rank = min(width, len(vocabulary))
         vectors[:, :rank] = TruncatedSVD(rank).fit(known).row_vectors(known, power)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled = np.divide(vectors * np.sqrt(width), lengths, out=np.zeros_like(vectors), where=lengths > 1e-9)
-    return np.asarray(scaled, dtype=np.float32)
+    return np.asarray(Normaliser(np.sqrt(width)).fit(vectors).transform(vectors), dtype=np.float32)
 
 
 def _chunks(lines: Iterable[str]) -> Iterator[list[list[str]]]:

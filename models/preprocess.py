@@ -1,6 +1,12 @@
-"""Preprocessing before and after the encoders: normalise, transform, standardise.
+"""Preprocessing before and after the encoders: transform, normalise, select, standardise.
 
-The transforms' constants are derived here and exported into the graphs, so training and serving cannot differ.
+    transform      sound to log mel energies: the constants of the graph's first layers are derived here
+    normalise      word vectors to one length
+    select         the columns of the features that vary and tell the word
+    standardise    what is selected to zero mean and unit variance
+
+All of it is exported as constants of the graphs, selection as the columns that are taken, so training and serving cannot
+differ.
 """
 
 from __future__ import annotations
@@ -112,3 +118,97 @@ class Standardiser:
     def transform(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
         """Standardised rows, [rows, columns]."""
         return np.asarray((rows - self.mean_) / self.scale_, dtype=np.float64)
+
+
+class Normaliser:
+    """Each row to one Euclidean length, so that only its direction tells; one shorter than 1e-9 has none and becomes zero.
+
+    There is nothing to learn: a row's length is its own.
+    """
+
+    def __init__(self, length: float = 1.0) -> None:
+        self.length = length
+
+    def fit(self, rows: NDArray[np.floating]) -> Self:  # noqa: ARG002
+        """Do nothing, like every step that learns nothing."""
+        return self
+
+    def transform(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Rows [rows, columns] of that length."""
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows * np.where(lengths > 1e-9, self.length / np.maximum(lengths, 1e-9), 0), dtype=np.float64)
+
+
+class FeatureSelector:
+    """The columns that vary, and that each by itself tell of the label; all others go.
+
+    The mutual information of a column with the label is estimated by nearest neighbours (Ross, 2014; scikit-learn) on
+    rows drawn by a seed, so the time it takes does not grow with the rows. A column that tells only beside another is
+    not seen to tell, so `min_information_nats` should remove noise and no more: of columns that have nothing to do with the
+    label half come to 0, one in ten to 0.014 and one in a hundred to 0.023 nats, at 4,000 rows of 52 labels.
+
+    Parameters
+    ----------
+    min_variance : float
+        Columns of this variance or less go; one that is the same in all rows always does.
+    min_information_nats : float
+        Nats; columns that tell less go.
+    most : int or None
+        At most so many are kept, those that tell most.
+    rows : int
+        How many rows the information is measured on.
+
+    Attributes
+    ----------
+    selected_ : int64 [columns kept], ascending
+    information_ : float64 [columns], nats, zero for a column that does not vary
+    """
+
+    def __init__(
+        self,
+        min_variance: float = 1e-12,
+        min_information_nats: float = 0.02,
+        most: int | None = None,
+        rows: int = 4_000,
+        seed: int = 0,
+    ) -> None:
+        self.min_variance = min_variance
+        self.min_information_nats = min_information_nats
+        self.most = most
+        self.rows = rows
+        self.seed = seed
+
+    def fit(self, rows: NDArray[np.floating], labels: NDArray[np.int64]) -> Self:
+        """Choose by rows [rows, columns] and their labels [rows]; the same rows give the same choice.
+
+        Raises
+        ------
+        ValueError
+            Rows and labels do not fit each other, or no column is left.
+        """
+        if rows.ndim != 2 or labels.shape != rows.shape[:1] or not len(rows):
+            raise ValueError(f"Rows {rows.shape} have labels {labels.shape}; expected one label a row, and a row.")
+        varies = (np.ptp(rows, axis=0) > 0) & (rows.var(axis=0, dtype=np.float64) > self.min_variance)
+        self.information_ = np.zeros(rows.shape[1])
+        self.information_[varies] = self._information(rows[:, varies], labels)
+        tells = np.flatnonzero(varies & (self.information_ >= self.min_information_nats))
+        if not len(tells):
+            raise ValueError(
+                f"Of {rows.shape[1]} columns {varies.sum()} vary and none tells {self.min_information_nats} nats of the label, "
+                f"the best {self.information_.max(initial=0):.4f}; give other rows or ask for less."
+            )
+        strongest = tells[np.argsort(-self.information_[tells], kind="stable")[: self.most]]
+        self.selected_ = np.asarray(np.sort(strongest), dtype=np.int64)
+        return self
+
+    def _information(self, rows: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        from sklearn.feature_selection import mutual_info_classif  # the service imports this file, and never needs it
+
+        if not rows.shape[1]:
+            return np.zeros(0)
+        drawn = np.sort(np.random.default_rng(self.seed).permutation(len(rows))[: self.rows])
+        return np.asarray(mutual_info_classif(rows[drawn], labels[drawn], random_state=self.seed), dtype=np.float64)
+
+    def transform(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The columns that were chosen, [rows, columns kept]."""
+        return rows[:, self.selected_]
