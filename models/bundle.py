@@ -3,7 +3,8 @@
     bundle.json   what it is, and the digest of every other file
     *.onnx        text, audio and video encoders, and the fusion with its head
     *.fp16.onnx   those encoders again that a GPU runs faster in half precision
-    svd.npz       mean and scale [D], components [k, D]: what `projected` is made with
+    svd.npz       what `projected` is made with: selected, mean, scale [D'], components [k, D'], weights [3]
+    words.npz     `prior` [classes], `follows` [classes, classes]: what the decoder expects before anything is heard
     golden.npz    inputs and outputs of every graph, `GRAPH/input/NAME` and `GRAPH/output/NAME`
     README.md     the model card
 
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from stream.decode import Language
 from stream.errors import BundleError
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ SHIPPED = Path(__file__).parent / "bundles"
 MANIFEST = "bundle.json"
 GOLDEN = "golden.npz"
 SVD = "svd.npz"
-FORMAT = 1
+WORDS = "words.npz"
+FORMAT = 2
 ENCODERS = ("text", "audio", "video")
 GRAPHS = (*ENCODERS, "fusion")
 HALF = ("audio", "video")  # convolutions; of text and fusion a GPU makes nothing faster, and they stay exact
@@ -81,6 +84,7 @@ class Manifest:
     version: str
     task: str
     decoding: str
+    fusion: str  # one of models.fusion.KINDS
     tick_ms: int
     hop_ticks: int
     rate_hz: int
@@ -169,8 +173,34 @@ class Bundle:
         return _arrays(self.directory / GOLDEN)
 
     def svd(self) -> dict[str, NDArray[Any]]:
-        """`mean` and `scale` [D], `components` [k, D]."""
+        """What `projected` can be computed anew with.
+
+        `selected` int64 [D'], columns of the joint features [text | audio | video]; `mean` and `scale` [D'];
+        `components` [k, D']; `weights` [3], the modalities' reliability. With
+
+            part_m = ((features_m[selected_m] - mean_m) / scale_m * mask_m) @ components[:, m].T
+
+        `projected` is their sum for concatenation; their sum weighted by mask x weights, over the sum of these, for
+        average; and for voting and gated they stand side by side.
+        """
         return _arrays(self.directory / SVD)
+
+    def language(self) -> Language:
+        """What the decoder expects before anything is heard.
+
+        Raises
+        ------
+        BundleError
+            An array is not there, not of the vocabulary's size, or not finite.
+        """
+        path, words = self.directory / WORDS, self.manifest.vocabulary
+        stored, classes = _arrays(path), len(words)
+        for name, shape in (("prior", (classes,)), ("follows", (classes, classes))):
+            found = stored.get(name)
+            if found is None or found.shape != shape or not np.isfinite(found).all():
+                what = "nothing" if found is None else f"{found.shape}, finite or not"
+                raise BundleError(f"{path} has {what} as {name}, expected finite {shape}; export the bundle anew.")
+        return Language(words, stored["prior"], stored["follows"])
 
 
 def write(directory: Path, manifest: Manifest) -> Bundle:
@@ -200,7 +230,7 @@ def load(name: str) -> Bundle:
     for file, expected in manifest.files.items():
         _verify(directory / file, expected)
     graphs = {*(f"{graph}.onnx" for graph in GRAPHS), *(f"{graph}.fp16.onnx" for graph in HALF)}
-    missing = {*graphs, GOLDEN, SVD} - manifest.files.keys()
+    missing = {*graphs, GOLDEN, SVD, WORDS} - manifest.files.keys()
     if missing:
         raise BundleError(f"{path} names no {', '.join(sorted(missing))}; export the bundle anew.")
     return Bundle(directory, manifest, sha256(path))

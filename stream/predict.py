@@ -101,6 +101,7 @@ class Predictor:
     ) -> None:
         manifest = bundle.manifest
         self.bundle = bundle
+        self.language = bundle.language()
         self.provider = models.provider
         self.fell_back = models.fell_back
         self.max_batch = max_batch

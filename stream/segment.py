@@ -158,7 +158,7 @@ class OpenSegment:
     async def _fused(self, end_ns: int) -> tuple[Fused, list[Spoken], int]:
         features = self._blocks.features(self.frontier_ns, end_ns)
         fused, batch = await self._predictor.fuse(features)
-        return fused, spoken(fused.logits, self._predictor.bundle.manifest.vocabulary), batch
+        return fused, spoken(fused.logits, self._predictor.language), batch
 
     def _end(self, words: Sequence[Spoken], ticks: int, *, closing: bool) -> int | None:
         """The tick at which the segment is over, None if it goes on."""

@@ -1,10 +1,10 @@
 """A predictor that reads what was said from letters, so that segments can be tested without media and models.
 
 A session is spelt with a letter a tick: `.` for silence, `a` to `z` for a word that is heard clearly, `A` to `Z` for the
-same words heard badly.
+same words heard badly. A word lasts two ticks or more.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from string import ascii_lowercase
@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from stream.decode import Language
 from stream.errors import Reason, RecordError
 from stream.frame import Frame, Modality
 from stream.hop import Hop, HopReason, Status
@@ -26,6 +27,13 @@ HOP_NS = HOP_TICKS * TICK_NS
 ENDPOINT_TICKS = 15
 SECOND = 1_000_000_000
 CLEARLY, BADLY = 20.0, 3.2  # logits; the latter is a probability of a half
+VOCABULARY = ["", *ascii_lowercase]
+
+
+def any_order(vocabulary: Sequence[str]) -> Language:
+    """A language in which all words are as likely, whatever was said before."""
+    even = np.full((len(vocabulary), len(vocabulary)), -np.log(len(vocabulary)), dtype=np.float32)
+    return Language(vocabulary, even[0], even)
 
 
 def placed(letters: str, corrupt: list[Frame]) -> HopInput:
@@ -50,9 +58,10 @@ class Speller:
             hop_ns=HOP_NS,
             left_ticks=CONTEXT_TICKS,
             right_ticks=CONTEXT_TICKS,
-            manifest=SimpleNamespace(hop_ticks=HOP_TICKS, vocabulary=["", *ascii_lowercase]),
+            manifest=SimpleNamespace(hop_ticks=HOP_TICKS, vocabulary=VOCABULARY),
         )
     )
+    language: Language = field(default_factory=lambda: any_order(VOCABULARY))
     raster: Any = field(default_factory=lambda: SimpleNamespace(tick_samples=1, nothing=lambda _: placed("", [])))
 
     async def prepare(self, hop: Hop) -> HopInput:

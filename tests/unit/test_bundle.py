@@ -18,6 +18,7 @@ MANIFEST = Manifest(
     version="1",
     task="speech",
     decoding="frames",
+    fusion="concatenation",
     tick_ms=40,
     hop_ticks=8,
     rate_hz=16_000,
@@ -44,6 +45,7 @@ def small(tmp_path: Path) -> Bundle:
     for name in HALF:
         (tmp_path / f"{name}.fp16.onnx").write_bytes(b"half " + name.encode())
     np.savez(tmp_path / "svd.npz", mean=np.zeros(10), components=np.ones((2, 10)))
+    np.savez(tmp_path / "words.npz", prior=np.zeros(3, np.float32), follows=np.zeros((3, 3), np.float32))
     golden: dict[str, Any] = {"audio/input/samples": np.arange(3.0)}
     np.savez(tmp_path / "golden.npz", **golden)
     (tmp_path / "README.md").write_text("A card.")
@@ -87,7 +89,31 @@ def test_arrays_come_by_name(small: Bundle) -> None:
     assert small.graph("audio", "fp16").read_bytes() == b"half audio"
 
 
-@given(st.sampled_from([*(f"{name}.onnx" for name in GRAPHS), "svd.npz", "golden.npz", "README.md"]), st.integers(0))
+def test_the_language_is_that_of_the_vocabulary(small: Bundle) -> None:
+    language = small.language()
+    assert list(language.vocabulary) == MANIFEST.vocabulary
+    assert (language.prior.shape, language.follows.shape) == ((3,), (3, 3))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"prior": np.zeros(3)},
+        {"prior": np.zeros(2), "follows": np.zeros((3, 3))},
+        {"prior": np.zeros(3), "follows": np.zeros((3, 2))},
+        {"prior": np.zeros(3), "follows": np.full((3, 3), -np.inf)},
+    ],
+)
+def test_a_language_of_another_size_or_without_end_is_refused(small: Bundle, words: dict[str, Any]) -> None:
+    np.savez(small.directory / "words.npz", **words)
+    with pytest.raises(BundleError, match=r"words\.npz has .* expected finite"):
+        small.language()
+
+
+@given(
+    st.sampled_from([*(f"{name}.onnx" for name in GRAPHS), "svd.npz", "words.npz", "golden.npz", "README.md"]),
+    st.integers(0),
+)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_changed_byte_is_refused_with_the_file_and_both_digests(small: Bundle, name: str, place: int) -> None:
     path = small.directory / name
@@ -100,13 +126,13 @@ def test_a_changed_byte_is_refused_with_the_file_and_both_digests(small: Bundle,
     path.write_bytes(before)
 
 
-@pytest.mark.parametrize("name", ["audio.onnx", "svd.npz", "golden.npz", "README.md"])
+@pytest.mark.parametrize("name", ["audio.onnx", "svd.npz", "words.npz", "golden.npz", "README.md"])
 def test_a_missing_file_is_refused_by_name(small: Bundle, name: str) -> None:
     (small.directory / name).unlink()
     assert str(small.directory / name) in refusal(small.directory)
 
 
-@pytest.mark.parametrize("name", ["audio.onnx", "fusion.onnx", "video.fp16.onnx", "svd.npz", "golden.npz"])
+@pytest.mark.parametrize("name", ["audio.onnx", "fusion.onnx", "video.fp16.onnx", "svd.npz", "words.npz", "golden.npz"])
 def test_a_manifest_that_does_not_name_a_file_that_is_needed_is_refused(small: Bundle, name: str) -> None:
     rewrite(small.directory, files={file: digest for file, digest in small.manifest.files.items() if file != name})
     assert name in refusal(small.directory)

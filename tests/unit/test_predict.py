@@ -21,7 +21,7 @@ from stream.raster import MAX_TOKENS, MODALITIES
 from tests.synthetic_clips import SyntheticClip
 
 SPEECH = bundle.load("speech")
-VOCABULARY = SPEECH.manifest.vocabulary
+VOCABULARY, LANGUAGE = SPEECH.manifest.vocabulary, SPEECH.language()
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def same(one: Fused, other: Fused) -> bool:
 
 
 def words(logits: NDArray[np.float32]) -> list[tuple[str, int, int]]:
-    return [(word.word, word.first, word.last) for word in spoken(logits, VOCABULARY)]
+    return [(word.word, word.first, word.last) for word in spoken(logits, LANGUAGE)]
 
 
 @given(st.integers(1, 1000))

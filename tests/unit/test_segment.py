@@ -80,7 +80,7 @@ async def test_a_gap_as_long_as_the_endpoint_parts_two_finals_though_both_words_
 
 
 async def test_a_segment_that_is_too_long_ends_before_its_unfinished_word() -> None:
-    letters = "abc" * 40
+    letters = "aabbcc" * 20
     said = await captions(letters, max_segment_ns=50 * TICK_NS)
     assert " ".join(finals(said)).split() == words_of(letters)
     assert all(caption.end_ns - caption.start_ns < 50 * TICK_NS + HOP_NS for caption in said)

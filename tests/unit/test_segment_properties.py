@@ -18,7 +18,7 @@ from tests.spelling import (
 )
 
 SPEECH = st.lists(
-    st.tuples(st.sampled_from("...abc"), st.integers(1, 30)).map(lambda run: run[0] * run[1]), min_size=1, max_size=12
+    st.tuples(st.sampled_from("...abc"), st.integers(2, 30)).map(lambda run: run[0] * run[1]), min_size=1, max_size=12
 ).map("".join)
 
 
