@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy.linalg import svd
 
-from models.projection import ROUNDING, Basis
+from models.projection import ROUNDING, OrthonormalBasis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class IncrementalSVD(Basis):
+class IncrementalSVD(OrthonormalBasis):
     """The basis of all batches' rows; any cut into batches gives the same.
 
     Exact while the rows' rank is at most `held`, so with `held` None for every matrix. With less, the weakest directions

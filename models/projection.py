@@ -22,7 +22,7 @@ FIRST_RANK = 16  # computed first of a sparse matrix whose rank is to be found
 ROUNDING = 1e-12  # of the energy: a share this near to the one asked for is the one
 
 
-class Basis:
+class OrthonormalBasis:
     """What every decomposition gives: orthonormal directions, the strongest first, and rows put on them and back.
 
     Parameters
@@ -79,7 +79,7 @@ class Basis:
         return self
 
 
-class TruncatedSVD(Basis):
+class TruncatedSVD(OrthonormalBasis):
     """Fit on a matrix held in memory, dense or sparse; keep the first `rank` right singular vectors.
 
     A sparse matrix is made dense only where all of its components are asked for: they fill as much memory themselves.
