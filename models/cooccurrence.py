@@ -112,8 +112,9 @@ class Cooccurrence:
 
             max(0, log P(w, c) / (P(w) P_a(c)) - log shift),   P_a(c) = n(c)^a / sum n^a
 
-        Church and Hanks (1990); the smoothing `a` keeps rare contexts from standing out and the shift stands for as many
-        negative samples (Levy, Goldberg and Dagan, 2015). Smoothing 1 and shift 1 give the plain, symmetric measure.
+        Church and Hanks (1990); the smoothing `a` keeps rare contexts from standing out and the shift stands for as
+        many negative samples (Levy, Goldberg and Dagan, 2015). Smoothing 1 and shift 1 give the plain, symmetric
+        measure.
         """
         found = coo_array(self.counts_)
         row, column = found.coords
@@ -144,9 +145,10 @@ def word_vectors(
     """Vectors for an embedding to begin with, float32 [words, width], from what stands near each word.
 
     Every word that pairs with another gets a row of length sqrt(width), so its entries have a mean square of 1 like an
-    nn.Embedding's own; rows of equal length compare by angle alone, which is how such vectors do best (Levy et al., 2015).
-    A word that pairs with none has a row of zeros, row 0 for the empty word among them. Columns beyond the rank of what
-    was counted are zeros too: nothing is known there, and they can still learn, since each is met by weights of its own.
+    nn.Embedding's own; rows of equal length compare by angle alone, which is how such vectors do best (Levy et al.,
+    2015). A word that pairs with none has a row of zeros, row 0 for the empty word among them. Columns beyond the rank
+    of what was counted are zeros too: nothing is known there, and they still learn, since each is met by weights of its
+    own.
 
     Parameters
     ----------

@@ -2,10 +2,10 @@
 
     held <- SVD of [held; batch],  held = S V^T
 
-The rows met so far are stood for by the rows S V^T of their own decomposition, which have the same Gram matrix. So a batch
-adds to them as it would to all rows, and whole batches need not be kept (Brand, 2002; Ross et al., 2008, here without a
-mean, since standardised columns have none). A running Gram matrix would be as exact on paper, but squares the condition
-number: singular values below 1e-8 of the first would be rounding noise.
+The rows met so far are stood for by the rows S V^T of their own decomposition, which have the same Gram matrix. So a
+batch adds to them as it would to all rows, and whole batches need not be kept (Brand, 2002; Ross et al., 2008, here
+without a mean, since standardised columns have none). A running Gram matrix would be as exact on paper, but squares the
+condition number: singular values below 1e-8 of the first would be rounding noise.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class IncrementalSVD(OrthonormalBasis):
     """The basis of all batches' rows; any cut into batches gives the same.
 
-    Exact while the rows' rank is at most `held`, so with `held` None for every matrix. With less, the weakest directions
-    are dropped after each batch: memory falls to held x columns, and `explained_energy_ratio_` becomes a lower bound of
-    what the components hold in truth.
+    Exact while the rows' rank is at most `held`, so with `held` None for every matrix. With less, the weakest
+    directions are dropped after each batch: memory falls to held x columns, and `explained_energy_ratio_` becomes a
+    lower bound of what the components hold in truth.
 
     Parameters
     ----------

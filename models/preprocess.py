@@ -5,8 +5,8 @@
     select         the columns of the features that vary and tell the word
     standardise    what is selected to zero mean and unit variance
 
-All of it is exported as constants of the graphs, selection as the columns that are taken, so training and serving cannot
-differ.
+All of it is exported as constants of the graphs, selection as the columns that are taken, so training and serving
+cannot differ.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ class Standardiser:
 
 
 class Normaliser:
-    """Each row to one Euclidean length, so that only its direction tells; one shorter than 1e-9 has none and becomes zero.
+    """Each row to one Euclidean length, so that only its direction tells.
 
-    There is nothing to learn: a row's length is its own.
+    A row shorter than 1e-9 has no direction and becomes zero. There is nothing to learn: a row's length is its own.
     """
 
     def __init__(self, length: float = 1.0) -> None:
@@ -144,8 +144,8 @@ class FeatureSelector:
 
     The mutual information of a column with the label is estimated by nearest neighbours (Ross, 2014; scikit-learn) on
     rows drawn by a seed, so the time it takes does not grow with the rows. A column that tells only beside another is
-    not seen to tell, so `min_information_nats` should remove noise and no more: of columns that have nothing to do with the
-    label half come to 0, one in ten to 0.014 and one in a hundred to 0.023 nats, at 4,000 rows of 52 labels.
+    not seen to tell, so `min_information_nats` should remove noise and no more: of columns that have nothing to do with
+    the label half come to 0, one in ten to 0.014 and one in a hundred to 0.023 nats, at 4,000 rows of 52 labels.
 
     Parameters
     ----------
@@ -194,8 +194,8 @@ class FeatureSelector:
         tells = np.flatnonzero(varies & (self.information_ >= self.min_information_nats))
         if not len(tells):
             raise ValueError(
-                f"Of {rows.shape[1]} columns {varies.sum()} vary and none tells {self.min_information_nats} nats of the label, "
-                f"the best {self.information_.max(initial=0):.4f}; give other rows or ask for less."
+                f"Of {rows.shape[1]} columns {varies.sum()} vary and none tells {self.min_information_nats} nats "
+                f"of the label, the best {self.information_.max(initial=0):.4f}; give other rows or ask for less."
             )
         strongest = tells[np.argsort(-self.information_[tells], kind="stable")[: self.most]]
         self.selected_ = np.asarray(np.sort(strongest), dtype=np.int64)

@@ -124,7 +124,7 @@ def test_a_row_of_zeros_or_of_rounding_errors_has_no_direction() -> None:
 
 
 def told_apart(rows: int = 1_200, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Columns: the label itself, the label in noise, noise, a constant, a constant that has rounding errors; four labels."""
+    """Columns: the label, the label in noise, noise, a constant, a constant but for rounding; four labels."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 4, rows)
     noise = generator.standard_normal((rows, 3))
