@@ -66,7 +66,7 @@ class Language:
     def expected(self) -> NDArray[np.float64]:
         """What is taken from each class's lead over no word, shape [classes]."""
         prior = self.prior.astype(np.float64)
-        return self.prior_weight * (prior - prior[0])
+        return np.asarray(self.prior_weight * (prior - prior[0]), dtype=np.float64)
 
     @cached_property
     def entry(self) -> NDArray[np.float64]:
