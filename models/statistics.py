@@ -56,12 +56,11 @@ class Bootstrap:
 
     def rate(self, edits: NDArray[np.int64]) -> Estimate:
         """Errors over words; `edits` is [seeds, clips], or [1, clips] where no seed changes anything."""
-        counts = self._counts(edits)
-        return self._estimate(counts.sum() / (self.seeds * self.words.sum()), self._weights @ counts.ravel())
+        return self._estimate(self._counts(edits))
 
     def difference(self, edits: NDArray[np.int64], against: NDArray[np.int64]) -> Estimate:
         """How much more one cell errs than another on the same clips and seeds (paired)."""
-        return self.rate(self._counts(edits) - self._counts(against))
+        return self._estimate(self._counts(edits) - self._counts(against))
 
     def _counts(self, edits: NDArray[np.int64]) -> NDArray[np.float64]:
         expected = (self.seeds, len(self.words))
@@ -69,7 +68,7 @@ class Bootstrap:
             raise ValueError(f"edits are {edits.shape}, expected {expected} or {(1, expected[1])}.")
         return np.broadcast_to(edits, expected).astype(np.float64)
 
-    def _estimate(self, value: float, weighed: NDArray[np.float64]) -> Estimate:
+    def _estimate(self, counts: NDArray[np.float64]) -> Estimate:
         edge = (1 - COVERED) / 2
-        low, high = np.quantile(weighed / self._totals, [edge, 1 - edge])
-        return Estimate(float(value), float(low), float(high))
+        low, high = np.quantile(self._weights @ counts.ravel() / self._totals, [edge, 1 - edge])
+        return Estimate(float(counts.sum() / (self.seeds * self.words.sum())), float(low), float(high))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from itertools import product
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from models import bundle as bundles
-from models.bundle import MANIFEST, Bundle
+from models.bundle import MANIFEST, Bundle, Manifest
 from models.tasks.speech_cells import AIRS, Cell, comparison
 from models.tasks.speech_counts import Counts, Plan
 from models.tasks.speech_rows import Row, Scored, conditions, named, not_worse, percent, row
@@ -26,8 +26,24 @@ from stream.provider import Arrays, Models
 TICKS = 75  # of a segment that is timed
 RUNS = 200
 WARM_RUNS = 20
-SOUND_ALONE = "audio-only"
+SINGLE = {"audio": "A", "video": "V"}  # bundles whose networks know one modality only, and what they are measured on
 FULL_TO_LOW_RANK = 4
+
+
+@dataclass(frozen=True)
+class About:
+    """What a bundle is."""
+
+    bundle: str  # its name
+    fusion: str
+    rank: int
+    features: int  # a tick, of all modalities
+
+    @classmethod
+    def of(cls, name: str, manifest: Manifest) -> About:
+        """Read off its manifest."""
+        features = sum(encoder.features for encoder in manifest.encoders.values())
+        return cls(name, manifest.fusion, manifest.svd_rank, features)
 
 
 def found_in(folder: Path) -> dict[str, Path]:
@@ -44,51 +60,48 @@ def found_in(folder: Path) -> dict[str, Path]:
     return found
 
 
+def cells(name: str) -> tuple[Cell, ...]:
+    """What the bundle of that name is measured in."""
+    known = SINGLE.get(name)
+    return tuple(cell for cell in comparison() if known in {None, cell.modalities})
+
+
 def plans(compared: Mapping[str, Path], seeds: int) -> list[Plan]:
     """What is to be counted for each, in order."""
-    return [Plan(str(path), tuple(comparison()), seeds) for path in compared.values()]
+    return [Plan(str(path), cells(name), seeds) for name, path in compared.items()]
 
 
 def compare(compared: Mapping[str, Path], counts: Mapping[str, Counts], own: Scored) -> list[Row]:
     """Rows of bundles whose errors were counted; `own` is the bundle that all is about, measured on the same clips."""
-    loaded = {name: bundles.load(str(path)) for name, path in compared.items()}
+    about = {}
     rows: list[Row] = []
-    for name, bundle in loaded.items():
-        rows += _bundle_rows(name, bundle, Scored(counts[name], own.bootstrap, own.data))
-    if SOUND_ALONE in counts:
-        rows += _sound_rows(own, counts[SOUND_ALONE])
-    return rows + _rank_rows(loaded, counts, own)
+    for name, path in compared.items():
+        bundle = bundles.load(str(path))
+        about[name] = About.of(name, bundle.manifest)
+        rows += error_rows(about[name], counts[name], own) + _fusion_rows(about[name], bundle)
+    return rows + sound_rows(counts, own) + rank_rows(about, counts, own)
 
 
-def _about(name: str, bundle: Bundle) -> Row:
-    """What a bundle is, as keys of a row."""
-    manifest = bundle.manifest
-    return {
-        "bundle": name,
-        "fusion": kind(bundle),
-        "rank": manifest.svd_rank,
-        "features": sum(encoder.features for encoder in manifest.encoders.values()),
-    }
+def error_rows(about: About, counts: Counts, own: Scored) -> list[Row]:
+    """Word error rates of one bundle."""
+    scored = Scored(counts, own.bootstrap, own.data)
+    rows = []
+    for cell in cells(about.bundle):
+        figure, found = f"word error rate, {about.bundle}, {named(cell)}", percent(scored.rate(cell))
+        rows.append(row("bundles", figure, found, "%", own.data, **asdict(about), **conditions(cell)))
+    return rows
 
 
-def kind(bundle: Bundle) -> str:
-    """How it fuses."""
-    return str(getattr(bundle.manifest, "fusion", "concatenation"))
-
-
-def _bundle_rows(name: str, bundle: Bundle, scored: Scored) -> list[Row]:
-    about = _about(name, bundle)
-    rows = [
-        row("bundles", f"word error rate, {name}, {named(cell)}", found, "%", scored.data, **about, **conditions(cell))
-        for cell in comparison()
-        for found in [percent(scored.rate(cell))]
-    ]
+def _fusion_rows(about: About, bundle: Bundle) -> list[Row]:
+    """What the fusion costs, and what its basis keeps."""
+    segment = f"one segment of {TICKS} ticks, one thread, median of {RUNS} runs"
     microseconds = fusion_microseconds(bundle)
     energy = round(100 * bundle.manifest.svd_explained_energy_ratio, 2)
-    segment = f"one segment of {TICKS} ticks, one thread, median of {RUNS} runs"
-    rows.append(row("fusion", f"time of the fusion, {name}", microseconds, "us", segment, **about, what="time"))
-    rows.append(row("fusion", f"explained energy, {name}", energy, "%", "training features", **about, what="energy"))
-    return rows
+    name, more = about.bundle, asdict(about)
+    return [
+        row("fusion", f"time of the fusion, {name}", microseconds, "us", segment, **more, what="time"),
+        row("fusion", f"explained energy, {name}", energy, "%", "training features", **more, what="energy"),
+    ]
 
 
 def fusion_microseconds(bundle: Bundle) -> float:
@@ -112,36 +125,35 @@ def _segment(bundle: Bundle) -> Arrays:
     return inputs | {"mask": np.ones((1, TICKS, 3), dtype=np.float32), "lengths": np.array([TICKS], dtype=np.int64)}
 
 
-def _sound_rows(own: Scored, alone: Counts) -> list[Row]:
-    """Sound alone, by the bundle and by the same encoder trained on sound only."""
+def sound_rows(counts: Mapping[str, Counts], own: Scored) -> list[Row]:
+    """Sound alone, by the bundle and by the same encoder trained on sound only, if that was counted."""
     rows = []
-    for air in AIRS:
-        cell = Cell("A", air)
-        found = percent(own.difference(cell, alone.of(cell)))
+    for name, cell in [(name, Cell("A", air)) for name in counts if SINGLE.get(name) == "A" for air in AIRS]:
+        found = percent(own.difference(cell, counts[name].of(cell)))
         figure = f"more errors than the same encoder trained on sound only, {named(cell)}"
-        more = {**conditions(cell), "against": SOUND_ALONE, "reached": not_worse(found)}
+        more = {**conditions(cell), "against": name, "reached": not_worse(found)}
         rows.append(row("sound-alone", figure, found, "points", own.data, **more))
     return rows
 
 
-def _rank_rows(loaded: Mapping[str, Bundle], counts: Mapping[str, Counts], own: Scored) -> list[Row]:
-    """The concatenations of at most a quarter of the features' rank against the one of the highest."""
-    ranks = {name: bundle.manifest.svd_rank for name, bundle in loaded.items() if name.startswith("concatenation")}
-    if len(ranks) < 2:
+def rank_rows(about: Mapping[str, About], counts: Mapping[str, Counts], own: Scored) -> list[Row]:
+    """The largest concatenation of at most a quarter of the features' rank against the one of full rank."""
+    ranks = {name: each.rank for name, each in about.items() if name not in SINGLE and each.fusion == "concatenation"}
+    full = [name for name, rank in ranks.items() if rank == max(ranks.values())]
+    low = [name for name, rank in ranks.items() if rank * FULL_TO_LOW_RANK <= about[name].features]
+    if not low or ranks[low[0]] == ranks[full[0]]:
         return []
-    full = max(ranks, key=lambda name: ranks[name])
-    low = [name for name, rank in ranks.items() if rank * FULL_TO_LOW_RANK <= ranks[full]]
-    cells = [cell for cell in comparison() if cell.modalities != "A" or cell in _heard_with_pictures()]
-    rows = []
-    for name, cell in product(low, cells):
-        scored = Scored(counts[name], own.bootstrap, own.data)
-        found = percent(scored.difference(cell, counts[full].of(cell)))
-        figure = f"more errors of {name} than of {full}, {named(cell)}"
-        more = {**_about(name, loaded[name]), **conditions(cell), "against": full, "reached": not_worse(found)}
+    name = max(low, key=lambda each: ranks[each])
+    scored, rows = Scored(counts[name], own.bootstrap, own.data), []
+    for cell in _in_few_noises():
+        found = percent(scored.difference(cell, counts[full[0]].of(cell)))
+        figure = f"more errors of {name} than of {full[0]}, {named(cell)}"
+        more = {**asdict(about[name]), **conditions(cell), "against": full[0], "reached": not_worse(found)}
         rows.append(row("rank", figure, found, "points", own.data, **more))
     return rows
 
 
-def _heard_with_pictures() -> list[Cell]:
-    """Sound alone in the noises in which sets with pictures are compared too."""
-    return [Cell("A", cell.air) for cell in comparison() if cell.modalities == "A+V"]
+def _in_few_noises() -> list[Cell]:
+    """The cells of the comparison whose noise is heard in all of its sets."""
+    airs = {cell.air for cell in comparison() if cell.modalities == "A+V"}
+    return [cell for cell in comparison() if cell.air in airs]

@@ -7,8 +7,7 @@ A process a core takes clip after clip. Bundles whose encoders are the same file
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -134,9 +133,9 @@ def _count_clip(job: tuple[str, str], plans: tuple[Plan, ...], data: Path) -> li
     wanted = {plan: distinct_segments(plan.cells, plan.seeds) for plan in plans}
     texts: dict[Plan, list[str]] = {}
     for alike in _alike(plans):
-        encoding, _ = _loaded(alike[0].bundle)
-        parts = encoding.parts(source, list(_once(wanted[plan] for plan in alike)))
-        texts.update((plan, _loaded(plan.bundle)[1].texts(wanted[plan], parts)) for plan in alike)
+        segments = dict.fromkeys(segment for plan in alike for segment in wanted[plan])
+        parts = _encoding(alike[0].bundle).parts(source, list(segments))
+        texts.update((plan, _fusing(plan.bundle).texts(wanted[plan], parts)) for plan in alike)
     scored = cache(partial(_edits, sentence))
     return [np.array([scored(text) for text in texts[plan]], dtype=np.int64) for plan in plans]
 
@@ -145,23 +144,26 @@ def _edits(sentence: str, text: str) -> int:
     return errors(sentence, text)[0]
 
 
-def _once(lists: Iterable[Sequence[Segment]]) -> dict[Segment, None]:
-    return dict.fromkeys(segment for each in lists for segment in each)
-
-
 def _alike(plans: Sequence[Plan]) -> list[list[Plan]]:
-    """Plans by the digest of their bundles' encoders."""
-    groups: dict[str, list[Plan]] = {}
+    """Plans by the digests of their bundles' encoders."""
+    groups: dict[tuple[str, ...], list[Plan]] = {}
     for plan in plans:
-        files = bundles.load(plan.bundle).manifest.files
-        digest = hashlib.sha256("".join(files[f"{name}.onnx"] for name in ENCODERS).encode()).hexdigest()
-        groups.setdefault(digest, []).append(plan)
+        files = _models(plan.bundle).bundle.manifest.files
+        groups.setdefault(tuple(files[f"{name}.onnx"] for name in ENCODERS), []).append(plan)
     return list(groups.values())
 
 
 @cache
-def _loaded(bundle: str) -> tuple[Encoding, Fusing]:
+def _models(bundle: str) -> Models:
     """Once a process."""
-    loaded = bundles.load(bundle)
-    models = Models(loaded, "cpu")
-    return Encoding(loaded, models), Fusing(loaded, models)
+    return Models(bundles.load(bundle), "cpu")
+
+
+@cache
+def _encoding(bundle: str) -> Encoding:
+    return Encoding(_models(bundle).bundle, _models(bundle))
+
+
+@cache
+def _fusing(bundle: str) -> Fusing:
+    return Fusing(_models(bundle).bundle, _models(bundle))

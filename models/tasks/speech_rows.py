@@ -39,7 +39,9 @@ class Scored:
     def of(cls, counts: Counts, seeds: int, clips: str) -> Scored:
         """`clips` is what the data are called, without their number."""
         number = len(counts.words)
-        return cls(counts, Bootstrap(counts.words, seeds), f"{number} {clips}, noise of {seeds} seeds")
+        return cls(
+            counts, Bootstrap(counts.words, seeds), f"{number} {clips}, noise of {seeds} seed{'s' if seeds > 1 else ''}"
+        )
 
     def rate(self, cell: Cell) -> Estimate:
         """Word error rate of a cell."""
