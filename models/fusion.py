@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models.gated import Gated
 from models.heads import FramesHead
-from models.parts import Basis, Fusion, energy_shares
+from models.parts import Fusion, energy_shares
 from models.voting import Voting
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
-    "Basis",
     "Concatenation",
     "Fusion",
     "Gated",
@@ -43,6 +42,8 @@ class Concatenation(Fusion):
 
     `components` has orthonormal rows over the columns of all modalities at once.
     """
+
+    decomposed = "joint"
 
     def __init__(self, dims: Dimensions) -> None:
         super().__init__(dims)
@@ -63,6 +64,8 @@ class WeightedAverage(Fusion):
 
     `components` has orthonormal rows over each modality's own columns, turned to the reference's by Procrustes.
     """
+
+    decomposed = "aligned"
 
     def __init__(self, dims: Dimensions) -> None:
         super().__init__(dims)

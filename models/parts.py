@@ -27,8 +27,8 @@ CONSTANTS = ("selected", "mean", "scale", "components", "weights")
 
 
 @dataclass(frozen=True)
-class Basis:
-    """Constants of a fusion.
+class Constants:
+    """What a fusion is fitted to be; arrays of its state, which training does not move.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Fusion(nn.Module, ABC):
         self.widths = dims.text, dims.audio, dims.video
         self.counts: tuple[int, ...] = self.widths
 
-    def set_basis(self, basis: Basis) -> None:
+    def set_constants(self, constants: Constants) -> None:
         """Replace the constants.
 
         Raises
@@ -88,15 +88,15 @@ class Fusion(nn.Module, ABC):
         ValueError
             Their shapes do not fit each other or the rank, or the selected columns are none of the joint features'.
         """
-        self._check(basis)
+        self._check(constants)
         for name in CONSTANTS:
-            value = torch.from_numpy(np.array(getattr(basis, name)))
+            value = torch.from_numpy(np.array(getattr(constants, name)))
             setattr(self, name, value if name == "selected" else value.float())
         self._count()
 
-    def _check(self, basis: Basis) -> None:
-        selected, columns = basis.selected, len(basis.selected)
-        found = [basis.mean.shape, basis.scale.shape, basis.components.shape, basis.weights.shape]
+    def _check(self, constants: Constants) -> None:
+        selected, columns = constants.selected, len(constants.selected)
+        found = [getattr(constants, name).shape for name in CONSTANTS[1:]]
         expected = [(columns,), (columns,), (self.dims.rank, columns), (MODALITIES,)]
         if found != expected:
             raise ValueError(f"mean, scale, components, weights have the shapes {found}, expected {expected}.")
