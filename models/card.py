@@ -12,8 +12,9 @@ TEXT = """# Bundle `{name}` {version}
 Captions for live video speech: a word or none for every {tick_ms} ms, from sound, the speaker's mouth and words shown
 around the speech.
 
-- **Path**: text, audio and video encoders ({features} features a tick) -> standardised -> SVD of rank {rank}, which holds
-  {energy:.1%} of the training features' energy -> two bidirectional GRU layers -> {words} words or none.
+- **Path**: text, audio and video encoders ({features} features a tick) -> selected, standardised -> {fusion}, of
+  rank {rank}, which holds {energy:.1%} of the training features' energy -> two bidirectional GRU layers -> {words} words
+  or none.
 - **Context**: a tick's features need {right_ms} ms after it and {left_ms} ms before it.
 - **Trained on** 750 clips of one speaker of GRID (750 of the 900 clips of speaker 1; 100 were kept for test, 50 for
   validation, named in `models/tasks/`) and on a synthetic speaker, with babble, noise, silence, cut-off beginnings and
@@ -37,6 +38,13 @@ around the speech.
 {vocabulary}
 """
 
+FUSIONS = {
+    "concatenation": "one SVD of all modalities side by side",
+    "average": "an SVD a modality, aligned and averaged by reliability",
+    "voting": "an SVD a modality, each with layers of its own, then a vote by reliability",
+    "gated": "an SVD a modality, joined by learned gates",
+}
+
 
 def text(manifest: Manifest) -> str:
     """The card as Markdown."""
@@ -47,6 +55,7 @@ def text(manifest: Manifest) -> str:
         version=manifest.version,
         tick_ms=manifest.tick_ms,
         features=sum(encoder.features for encoder in context),
+        fusion=FUSIONS[manifest.fusion],
         rank=manifest.svd_rank,
         energy=manifest.svd_explained_energy_ratio,
         words=len(manifest.vocabulary) - 1,

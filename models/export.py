@@ -24,6 +24,7 @@ from models import bundle, card, half
 from models.bundle import Bundle, Encoder, Finder, Graph, Manifest, Port
 from models.encoders import LEFT_TICKS, RIGHT_TICKS, Dimensions
 from models.network import Network
+from models.parts import CONSTANTS, Fusion
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, RATE_HZ, TICK_MS, TICK_SAMPLES
 from stream.errors import BundleError
 from stream.face import weights_path
@@ -34,7 +35,6 @@ log = logging.getLogger("models.export")
 
 OPSET = 18
 TOLERANCE = 1e-4  # between a graph in ONNX Runtime and the network in torch
-SVD = ("mean", "scale", "components")
 WINDOW_TICKS = LEFT_TICKS + HOP_TICKS + RIGHT_TICKS
 LICENCE = "CC-BY-4.0 for the weights, as derived from GRID; Apache-2.0 for the code"
 ATTRIBUTION = (
@@ -64,7 +64,7 @@ def export(model: Path, directory: Path, bundle_version: str, metrics: Sequence[
         A graph differs from the network by more than TOLERANCE, or in half precision by more than that allows.
     """
     kept = torch.load(model, weights_only=True)
-    network, vocabulary = load_network(kept), kept["vocabulary"]
+    network = load_network(kept)
     fresh = directory.with_name(directory.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -75,8 +75,9 @@ def export(model: Path, directory: Path, bundle_version: str, metrics: Sequence[
     for name in bundle.HALF:
         half.write(fresh / f"{name}.onnx", fresh / f"{name}.fp16.onnx")
     _save(fresh / "golden.npz", golden)
-    _save(fresh / "svd.npz", {name: getattr(network.fusion, name).numpy() for name in SVD})
-    manifest = _manifest(network, vocabulary, kept["svd"], fresh, bundle_version, metrics)
+    _save(fresh / "svd.npz", {name: network.fusion.get_buffer(name).numpy() for name in CONSTANTS})
+    _save(fresh / bundle.WORDS, {name: kept[name].numpy() for name in ("prior", "follows")})
+    manifest = _manifest(network, kept, fresh, bundle_version, metrics)
     (fresh / "README.md").write_text(card.text(manifest))
     Models(bundle.write(fresh, manifest), "cpu", "fp16")  # refuses what differs in half precision
     shutil.rmtree(directory, ignore_errors=True)
@@ -85,32 +86,36 @@ def export(model: Path, directory: Path, bundle_version: str, metrics: Sequence[
 
 
 def load_network(kept: Mapping[str, Any]) -> Network:
-    """The network of a checkpoint, ready to infer."""
-    size = len(kept["vocabulary"])
-    network = Network(Dimensions(size, size)).to(memory_format=torch.contiguous_format)
+    """The network of a checkpoint, ready to infer: its state in `network`, sizes in `dims`, kind of `fusion`."""
+    network = Network(Dimensions(**kept["dims"]), kept["fusion"]).to(memory_format=torch.contiguous_format)
     network.load_state_dict(kept["network"])
     return network.eval()
 
 
 def pieces(network: Network) -> list[Piece]:
     """The four graphs with example inputs drawn by a fixed seed."""
-    generator = torch.Generator().manual_seed(7)
-    dims, lengths = network.dims, torch.tensor([21, 13])
-    batch, ticks = len(lengths), 21
-    shape = {"text": dims.text, "audio": dims.audio, "video": dims.video}
+    generator, batch = torch.Generator().manual_seed(7), 2
     crops = torch.randint(0, 256, (batch, WINDOW_TICKS, CROP_HEIGHT_PX, CROP_WIDTH_PX), generator=generator)
     samples = 0.1 * torch.randn(batch, WINDOW_TICKS * TICK_SAMPLES, generator=generator)
-    tokens = torch.randint(0, dims.tokens, (batch, HOP_TICKS, MAX_TOKENS), generator=generator)
-    features = {name: torch.randn(batch, ticks, size, generator=generator) for name, size in shape.items()}
-    mask = (torch.rand(batch, ticks, 3, generator=generator) > 0.2).float()
-    joint = {**features, "mask": mask, "lengths": lengths}
-    free = {name: {0: "batch"} if name == "lengths" else {0: "batch", 1: "ticks"} for name in joint}
+    tokens = torch.randint(0, network.dims.tokens, (batch, HOP_TICKS, MAX_TOKENS), generator=generator)
     return [
         Piece("text", network.text, {"tokens": tokens}, ("features",), {"tokens": {0: "batch"}}),
         Piece("audio", network.audio, {"samples": samples}, ("features",), {"samples": {0: "batch"}}),
         Piece("video", network.video, {"crops": crops.to(torch.uint8)}, ("features",), {"crops": {0: "batch"}}),
-        Piece("fusion", network.fusion, joint, ("logits", "projected", "shares"), free),
+        fused(network.fusion),
     ]
+
+
+def fused(fusion: Fusion) -> Piece:
+    """A fusion's graph, which is of the same ports whatever its kind."""
+    generator, lengths = torch.Generator().manual_seed(8), torch.tensor([21, 13])
+    batch, ticks = len(lengths), 21
+    sizes = zip(("text", "audio", "video"), fusion.widths, strict=True)
+    features = {name: torch.randn(batch, ticks, size, generator=generator) for name, size in sizes}
+    mask = (torch.rand(batch, ticks, 3, generator=generator) > 0.2).float()
+    joint = {**features, "mask": mask, "lengths": lengths}
+    free = {name: {0: "batch"} if name == "lengths" else {0: "batch", 1: "ticks"} for name in joint}
+    return Piece("fusion", fusion, joint, ("logits", "projected", "shares"), free)
 
 
 def _export(piece: Piece, path: Path) -> None:
@@ -158,25 +163,25 @@ def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _manifest(
     network: Network,
-    vocabulary: list[str],
-    svd: Mapping[str, Any],
+    kept: Mapping[str, Any],
     directory: Path,
     bundle_version: str,
     metrics: Sequence[Mapping[str, Any]],
 ) -> Manifest:
-    dims = network.dims
+    dims, svd = network.dims, kept["svd"]
     return Manifest(
         format=bundle.FORMAT,
         name="speech",
         version=bundle_version,
         task="speech",
         decoding="frames",
+        fusion=kept["fusion"],
         tick_ms=TICK_MS,
         hop_ticks=HOP_TICKS,
         rate_hz=RATE_HZ,
         crop_height_px=CROP_HEIGHT_PX,
         crop_width_px=CROP_WIDTH_PX,
-        vocabulary=vocabulary,
+        vocabulary=list(kept["vocabulary"]),
         encoders={
             "text": Encoder(0, 0, dims.text),
             "audio": Encoder(LEFT_TICKS, RIGHT_TICKS, dims.audio),

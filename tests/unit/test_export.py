@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,11 @@ from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, TICK_SAM
 from stream.errors import BundleError
 from stream.provider import Arrays, Models
 from stream.raster import MAX_TOKENS
+from tests.fusing import recomputed
 
 VOCABULARY = ["", "blue", "green", "now", "red"]
+DIMS = Dimensions(len(VOCABULARY), len(VOCABULARY))
+SIZES = {"text": DIMS.text, "audio": DIMS.audio, "video": DIMS.video}
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,18 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("export")
-    network = Network(Dimensions(len(VOCABULARY), len(VOCABULARY))).eval()
+    network = Network(DIMS, "average").eval()
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
             norm.get_buffer("running_mean").normal_(0, 0.1)
             norm.get_buffer("running_var").uniform_(0.5, 2)
     network.fusion.mean.normal_()
     network.fusion.scale.uniform_(0.5, 2)
+    network.fusion.weights.uniform_(0.2, 1)
     svd = {"explained_energy_ratio": 0.5, "singular_values": [3.0, 2.0]}
-    torch.save({"network": network.state_dict(), "vocabulary": VOCABULARY, "svd": svd}, folder / "model.pt")
+    words = {"vocabulary": VOCABULARY, "prior": torch.zeros(5), "follows": torch.arange(25.0).reshape(5, 5)}
+    sizes = {"dims": asdict(DIMS), "fusion": "average"}
+    torch.save({"network": network.state_dict(), "svd": svd, **sizes, **words}, folder / "model.pt")
     metrics = [{"figure": "word error rate", "value": "1 %", "data": "none", "command": "none"}]
     made = export(folder / "model.pt", folder / "bundle", "9.9", metrics)
     return Exported(network, made, Models(made, "cpu"))
@@ -78,9 +84,8 @@ def segments(lengths: list[int], padding: int, seed: int) -> Arrays:
     """Random features of open segments."""
     generator = np.random.default_rng(seed)
     batch, ticks = len(lengths), max(lengths) + padding
-    sizes = {"text": 32, "audio": 128, "video": 128}
     features: Arrays = {
-        name: generator.standard_normal((batch, ticks, size)).astype(np.float32) for name, size in sizes.items()
+        name: generator.standard_normal((batch, ticks, size)).astype(np.float32) for name, size in SIZES.items()
     }
     mask = generator.integers(0, 2, (batch, ticks, 3)).astype(np.float32)
     return features | {"mask": mask, "lengths": np.array(lengths, dtype=np.int64)}
@@ -105,19 +110,19 @@ def test_the_fusions_graph_agrees_with_torch_on_any_lengths_padding_and_batch(
 
 def test_projected_can_be_computed_anew_from_the_features_and_the_bundles_svd(exported: Exported) -> None:
     inputs, svd = segments([9, 5], 3, 0), exported.bundle.svd()
-    joint = np.concatenate([inputs[name] for name in ENCODERS], axis=2)
-    present = np.repeat(inputs["mask"], [32, 128, 128], axis=2)
-    projected = ((joint - svd["mean"]) / svd["scale"] * present) @ svd["components"].T
+    kind, features = exported.bundle.manifest.fusion, [inputs[name] for name in ENCODERS]
+    projected = recomputed(kind, svd, features, inputs["mask"])
     assert np.abs(exported.models.run("fusion", inputs)["projected"] - projected).max() < TOLERANCE
 
 
 def test_the_manifest_tells_contexts_sizes_ports_and_what_was_measured(exported: Exported) -> None:
     manifest = exported.bundle.manifest
-    assert (manifest.version, manifest.vocabulary, manifest.svd_rank) == ("9.9", VOCABULARY, 64)
+    assert (manifest.version, manifest.vocabulary, manifest.svd_rank) == ("9.9", VOCABULARY, DIMS.rank)
+    assert manifest.fusion == "average"
     assert {name: (e.left_ticks, e.right_ticks, e.features) for name, e in manifest.encoders.items()} == {
-        "text": (0, 0, 32),
-        "audio": (3, 3, 128),
-        "video": (3, 3, 128),
+        "text": (0, 0, DIMS.text),
+        "audio": (3, 3, DIMS.audio),
+        "video": (3, 3, DIMS.video),
     }
     fusion = manifest.graphs["fusion"]
     assert list(fusion.inputs) == ["text", "audio", "video", "mask", "lengths"]
@@ -126,6 +131,13 @@ def test_the_manifest_tells_contexts_sizes_ports_and_what_was_measured(exported:
     assert manifest.graphs["video"].inputs["crops"].dtype == "uint8"
     card = (exported.bundle.directory / "README.md").read_text()
     assert all(part in card for part in ("word error rate", "CenterFace", "WIDER FACE", "blue green now red"))
+
+
+def test_the_bundle_keeps_the_language_of_the_model(exported: Exported) -> None:
+    language = exported.bundle.language()
+    assert list(language.vocabulary) == VOCABULARY
+    assert language.prior.tolist() == [0] * len(VOCABULARY)
+    assert language.follows.flatten().tolist() == list(range(len(VOCABULARY) ** 2))
 
 
 def test_the_graphs_hold_no_path_of_the_machine_that_exported_them(exported: Exported) -> None:
