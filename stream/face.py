@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FINDER_SHORT_SIDE_PX = 128
 MIN_SCORE = 0.5
+AS_LARGE = 0.5  # of the largest face's area: such a face may be the one meant
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Face:
         across = float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
         down = float(np.linalg.norm(self.landmarks[3:].mean(axis=0) - self.eyes))
         return max(across, 0.9 * down, 1.0)
+
+    @property
+    def tilt_degrees(self) -> float:
+        """How far the head leans in the picture's plane, by eyes and mouth corners; clockwise is positive."""
+        across = self.landmarks[1] - self.landmarks[0] + self.landmarks[4] - self.landmarks[3]
+        return float(np.degrees(np.arctan2(across[1], across[0])))
 
     @property
     def mouth(self) -> NDArray[np.float32]:
@@ -73,7 +80,7 @@ class FaceFinder:
         self._session = ort.InferenceSession(_with_dynamic_input(path), options, providers=["CPUExecutionProvider"])
 
     def find(self, image: av.VideoFrame) -> Face | None:
-        """The largest face of a picture, of equals the most central; None without one."""
+        """The most central of a picture's large faces; None without one."""
         width_px, height_px = _finder_size(image.width, image.height)
         pixels = rgb(image, width_px, height_px).transpose(2, 0, 1)[None].astype(np.float32)
         outputs = self._session.run(None, {"input.1": pixels})
@@ -81,7 +88,9 @@ class FaceFinder:
         faces = _decode(heat[0], scale, offset, landmarks)
         to_picture = np.array([image.width / width_px, image.height / height_px], dtype=np.float32)
         middle = np.array([width_px, height_px], dtype=np.float32) / 2
-        best = max(faces, key=lambda face: (_area(face), -float(np.linalg.norm(face.eyes - middle))), default=None)
+        largest = max(map(_area, faces), default=0.0)
+        near = [face for face in faces if _area(face) >= AS_LARGE * largest]
+        best = min(near, key=lambda face: float(np.linalg.norm(face.eyes - middle)), default=None)
         return None if best is None else _scaled(best, to_picture)
 
 

@@ -3,18 +3,20 @@
     pictures of one hop -> [crops of the mouth, one a picture, or None]
 
 Crops depend on the pictures of their hop alone. Training crops by this very code. All pictures of a hop are sampled,
-followed and cropped in one pass each, since one call for eight small arrays costs little more than for one.
+followed and cropped in one pass each, since one call for eight small arrays costs little more than for one. What tells
+nothing of speech is no crop: no face, a mouth outside the picture or plainly covered, a camera that stands still.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import TYPE_CHECKING
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import fft
 
 from stream.media import luma
+from stream.upright import upright
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +30,9 @@ MIN_INSIDE = 0.75  # of the crop's area, or the mouth is half out of the picture
 CROP_WIDTH_EYES = 1.25  # the crop's width in eye distances
 FOLLOW_PX = 32  # side of the patch by which the head is followed
 FOLLOW_EYES = 1.6  # the same patch's side in eye distances
-MIN_CONTRAST = 2.0  # standard deviation of a crop; below it the mouth is covered by something plain
+MIN_CONTRAST = 2.0  # standard deviation of a crop; below it there is nothing to be seen
+MIN_RELATIVE_CONTRAST = 0.095  # of the crop's mean; lips give 0.12 and more in any light, a mouth that is covered less
+STILL_LEVELS = 1  # two pictures that differ nowhere by more than this are one: a live camera has noise
 MIN_PEAK = 0.1  # of the phase correlation; below it the head counts as still
 _EDGES = np.hanning(FOLLOW_PX).astype(np.float32)
 WINDOW = _EDGES[:, None] * _EDGES
@@ -51,11 +55,19 @@ class Mouth:
     def crops(self, pictures: Sequence[av.VideoFrame]) -> list[NDArray[np.uint8] | None]:
         """One crop [height, width] a picture of one hop, in time order.
 
-        None before the first picture with a face, and where the mouth is half outside or plainly covered. Where the
-        pictures change their size, the face is found anew.
+        None before the first picture with a face, where the mouth is half outside or plainly covered, and where the
+        camera stands still. Where the pictures change their size, the face is found anew.
         """
-        runs = [list(run) for _, run in groupby(pictures, key=lambda image: (image.width, image.height))]
-        return [crop for run in runs for crop in self._followed(run)]
+        return [crop for run in _of_one_size(pictures) for crop in self._followed(run)]
+
+    def wholes(self, pictures: Sequence[av.VideoFrame]) -> list[NDArray[np.uint8] | None]:
+        """The crops of a hop's pictures that are mouths already; None where they are plain or the camera stands still."""
+        crops: list[NDArray[np.uint8] | None] = []
+        for run in _of_one_size(pictures):
+            whole = np.stack([self.whole(image) for image in run])
+            usable = telling(whole) & ~still_pictures([luma(image) for image in run])
+            crops += [crop if use else None for crop, use in zip(whole, usable, strict=True)]
+        return crops
 
     def whole(self, image: av.VideoFrame) -> NDArray[np.uint8]:
         """The crop of a picture that is a mouth already (`ce_region: mouth`)."""
@@ -70,18 +82,51 @@ class Mouth:
             face = self._finder.find(image)
             if face is not None:
                 greys = [luma(seen) for seen in pictures[skipped:]]
-                return [None] * skipped + self._cropped(greys, face, _moves(greys, face))
+                return [None] * skipped + self._cropped(greys, face)
         return [None] * len(pictures)
 
-    def _cropped(
-        self, greys: list[NDArray[np.uint8]], face: Face, moves: NDArray[np.float32]
-    ) -> list[NDArray[np.uint8] | None]:
-        centres = face.mouth + moves
+    def _cropped(self, greys: Sequence[NDArray[np.uint8]], face: Face) -> list[NDArray[np.uint8] | None]:
+        still = still_pictures(greys)
+        if still.all():
+            return [None] * len(greys)
+        greys, face = upright(greys, face)
+        centres = face.mouth + _moves(greys, face)
         width = face.eye_distance_px * CROP_WIDTH_EYES
         inside = _inside(greys[0].shape, centres, width, width * self.height_px / self.width_px)
         crops = _sampled(greys, centres, width / self.width_px, self.height_px, self.width_px)
-        usable = (inside >= MIN_INSIDE) & (crops.std(axis=(1, 2)) >= MIN_CONTRAST)
+        usable = (inside >= MIN_INSIDE) & telling(crops) & ~still
         return [crop if use else None for crop, use in zip(_quantised(crops), usable, strict=True)]
+
+
+def _of_one_size(pictures: Sequence[av.VideoFrame]) -> list[list[av.VideoFrame]]:
+    """Runs of pictures of one width and height."""
+    return [list(run) for _, run in groupby(pictures, key=lambda image: (image.width, image.height))]
+
+
+def telling(crops: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which crops [crops, height, width] show more than something plain, [crops]."""
+    least = np.maximum(MIN_CONTRAST, MIN_RELATIVE_CONTRAST * crops.mean(axis=(1, 2)))
+    return np.asarray(crops.std(axis=(1, 2)) >= least, dtype=np.bool_)
+
+
+def still_pictures(greys: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Which of a hop's pictures repeat one another, [pictures]: runs of at least two that are half of the hop or more.
+
+    They show a moment that is over: a frozen call, a camera that stopped, the last picture held over a gap. A slow
+    camera's pictures, each sent two or three times, are no such run.
+    """
+    new = np.array([True, *(_differ(before, after) for before, after in pairwise(greys))])
+    runs = new.cumsum() - 1
+    lengths = np.bincount(runs)[runs]
+    return np.asarray((lengths >= 2) & (2 * lengths >= len(greys)), dtype=np.bool_)
+
+
+def _differ(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two pictures are two; a few pixels mostly tell."""
+    return any(
+        bool((np.abs(one[::step, ::step].astype(np.int16) - other[::step, ::step]) > STILL_LEVELS).any())
+        for step in (8, 1)
+    )
 
 
 def _inside(shape: tuple[int, ...], centres: NDArray[np.float32], width: float, height: float) -> NDArray[np.float32]:
@@ -104,7 +149,7 @@ def resample(size: int, centre: float | NDArray[np.float32], step: float, count:
 
 
 def _sampled(
-    greys: list[NDArray[np.uint8]], centres: NDArray[np.float32], step: float, height_px: int, width_px: int
+    greys: Sequence[NDArray[np.uint8]], centres: NDArray[np.float32], step: float, height_px: int, width_px: int
 ) -> NDArray[np.float32]:
     """[pictures, height_px, width_px] points of pictures around (x, y) in each, `step` picture pixels apart."""
     height, width = greys[0].shape
@@ -117,7 +162,7 @@ def _sampled(
     return np.asarray(down @ parts @ across.transpose(0, 2, 1), dtype=np.float32)
 
 
-def _moves(greys: list[NDArray[np.uint8]], face: Face) -> NDArray[np.float32]:
+def _moves(greys: Sequence[NDArray[np.uint8]], face: Face) -> NDArray[np.float32]:
     """How far the head has moved since the first picture, [pictures, 2], in picture pixels.
 
     Each picture against the one before reaches far; against the first, from there on, lets no errors add up.

@@ -122,6 +122,7 @@ class Raster:
     def _crops(self, frames: Sequence[Frame]) -> tuple[list[NDArray[np.uint8] | None], list[tuple[Frame, RecordError]]]:
         """A crop a frame, None where there is none, and the frames that did not decode."""
         crops: list[NDArray[np.uint8] | None] = [None] * len(frames)
+        mouths: list[tuple[int, av.VideoFrame]] = []
         scenes: list[tuple[int, av.VideoFrame]] = []
         corrupt = []
         for index, frame in enumerate(frames):
@@ -130,13 +131,11 @@ class Raster:
             except RecordError as error:
                 corrupt.append((frame, error))
                 continue
-            if frame.region == "mouth":
-                crops[index] = self._mouth.whole(image)
-            else:
-                scenes.append((index, image))
-        found = self._mouth.crops([image for _, image in scenes])
-        for (index, _), crop in zip(scenes, found, strict=True):
-            crops[index] = crop
+            (mouths if frame.region == "mouth" else scenes).append((index, image))
+        for shown, crop_all in ((mouths, self._mouth.wholes), (scenes, self._mouth.crops)):
+            found = crop_all([image for _, image in shown])
+            for (index, _), crop in zip(shown, found, strict=True):
+                crops[index] = crop
         return crops, corrupt
 
     def _text(self, frames: Sequence[Frame], start_ns: int, ticks: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.ndimage import rotate
 
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX
 from models.synthetic import speak
@@ -15,7 +17,7 @@ from stream.errors import BundleError
 from stream.face import Face, FaceFinder
 from stream.frame import Frame, Modality
 from stream.media import picture
-from stream.mouth import Mouth, resample
+from stream.mouth import Mouth, resample, still_pictures
 
 Pixels = NDArray[np.uint8]
 
@@ -61,6 +63,16 @@ def difference(one: Pixels | None, other: Pixels | None) -> float:
     return float(np.abs(one.astype(float) - other).mean())
 
 
+def tilted(pixels: Pixels, degrees: float) -> Pixels:
+    """A picture turned about its middle."""
+    turned = rotate(pixels, -degrees, axes=(0, 1), reshape=False, order=1, mode="nearest")
+    return np.asarray(turned, dtype=np.uint8)
+
+
+def seen(crops: Sequence[Pixels | None]) -> list[bool]:
+    return [crop is not None for crop in crops]
+
+
 def moving(pixels: Pixels, right_px: int, down_px: int) -> list[av.VideoFrame]:
     """One picture eight times, shifted further each time."""
     return [image(np.roll(pixels, (step * down_px, step * right_px), (0, 1))) for step in range(8)]
@@ -95,7 +107,7 @@ def test_following_a_mouth_through_a_hop_crops_what_finding_it_anew_would(mouth:
     assert max(difference(one, other) for one, other in zip(followed, anew, strict=True)) < 6
 
 
-@pytest.mark.parametrize(("right_px", "down_px"), [(0, 0), (3, 1), (-2, -3), (5, 0)])
+@pytest.mark.parametrize(("right_px", "down_px"), [(3, 1), (-2, -3), (5, 0)])
 def test_the_crop_goes_along_with_a_head_that_moves(
     mouth: Mouth, person: list[Pixels], right_px: int, down_px: int
 ) -> None:
@@ -154,6 +166,77 @@ def test_of_two_faces_the_larger_is_taken(finder: FaceFinder, person: list[Pixel
     assert found(finder, both[70:214, 400:620]).score > 0.5  # the smaller one is a face as well
     mouth_px = found(finder, both[:, ::-1] if mirrored else both).mouth
     assert np.abs(mouth_px - [640 - alone[0] if mirrored else alone[0], alone[1]]).max() < 6
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_of_faces_about_as_large_the_most_central_is_taken(
+    finder: FaceFinder, person: list[Pixels], *, mirrored: bool
+) -> None:
+    alone = found(finder, person[0]).mouth
+    both = np.concatenate([person[0], person[4][:, 90:270]], axis=1)
+    assert found(finder, both[:, 360:]).score > 0.5  # the one at the side is a face as well
+    mouth_px = found(finder, both[:, ::-1] if mirrored else both).mouth
+    assert np.abs(mouth_px - [540 - alone[0] if mirrored else alone[0], alone[1]]).max() < 6
+
+
+@pytest.mark.parametrize("degrees", [-30, -20, 20, 30])
+def test_a_tilted_heads_mouth_is_cropped_level(mouth: Mouth, person: list[Pixels], degrees: float) -> None:
+    level = mouth.crops([image(pixels) for pixels in person])
+    tipped = mouth.crops([image(tilted(pixels, degrees)) for pixels in person])
+    assert max(difference(one, other) for one, other in zip(level, tipped, strict=True)) < 12  # left tilted: 16
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_a_camera_that_stands_still_gives_no_crop(mouth: Mouth, person: list[Pixels], count: int) -> None:
+    assert mouth.crops([image(person[0])] * count) == [None] * count
+
+
+def test_a_single_picture_may_be_of_a_live_camera(mouth: Mouth, person: list[Pixels]) -> None:
+    assert seen(mouth.crops([image(person[0])])) == [True]
+
+
+def test_a_difference_of_one_grey_level_anywhere_is_no_life_and_one_of_two_is() -> None:
+    picture = np.random.default_rng(0).integers(0, 200, (100, 120), dtype=np.uint8)
+    brighter, touched = picture + np.uint8(1), picture.copy()
+    touched[53, 77] += 2
+    assert still_pictures([picture, brighter] * 4).all()
+    assert not still_pictures([picture, touched] * 4).any()
+
+
+def test_a_cameras_noise_before_a_face_that_keeps_still_is_life(mouth: Mouth, person: list[Pixels]) -> None:
+    noise = np.random.default_rng(0).integers(-3, 4, (8, *person[0].shape))
+    live = np.clip(person[0] + noise, 0, 255).astype(np.uint8)
+    assert all(seen(mouth.crops([image(pixels) for pixels in live])))
+
+
+def test_of_a_camera_that_stops_within_a_hop_what_came_before_is_cropped(mouth: Mouth, person: list[Pixels]) -> None:
+    stopped = [*person[:4], *[person[3]] * 4]
+    assert seen(mouth.crops([image(pixels) for pixels in stopped])) == [True] * 3 + [False] * 5
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_slow_cameras_pictures_that_come_several_times_are_all_cropped(
+    mouth: Mouth, person: list[Pixels], times: int
+) -> None:
+    slow = [pixels for pixels in person for _ in range(times)][:8]
+    assert all(seen(mouth.crops([image(pixels) for pixels in slow])))
+
+
+def test_black_pictures_give_no_crop(mouth: Mouth) -> None:
+    black = image(np.zeros((288, 360, 3), dtype=np.uint8))
+    assert mouth.crops([black] * 8) == [None] * 8
+    assert mouth.wholes([black] * 8) == [None] * 8
+
+
+def test_mouths_cropped_before_are_left_out_where_they_stand_still_or_are_plain(
+    mouth: Mouth, finder: FaceFinder, person: list[Pixels]
+) -> None:
+    x, y = found(finder, person[0]).mouth.astype(int)
+    mouths = [pixels[y - 25 : y + 25, x - 35 : x + 35] for pixels in person]
+    assert all(seen(mouth.wholes([image(pixels) for pixels in mouths])))
+    assert mouth.wholes([image(mouths[0])] * 8) == [None] * 8
+    plain = [np.full_like(mouths[0], 100 + 5 * place) for place in range(8)]
+    assert mouth.wholes([image(pixels) for pixels in plain]) == [None] * 8
 
 
 @pytest.mark.parametrize(("height_px", "width_px"), [(1, 1), (1, 500), (500, 1), (16, 16), (33, 7)])

@@ -33,11 +33,13 @@ def sound(at_ns: int, values: NDArray[np.float64], rate_hz: int = 16_000) -> Fra
 
 
 def mouth(at_ns: int, brightness: int, duration_ns: int | None = TICK_NS) -> Frame:
-    """A plain picture that is a mouth already."""
+    """A picture that is a mouth already: one brightness but for a bar."""
     codec = av.CodecContext.create("png", "w")
     assert isinstance(codec, VideoCodecContext)
     codec.width, codec.height, codec.pix_fmt, codec.time_base = 56, 40, "gray", Fraction(1, 25)
-    shown = av.VideoFrame.from_ndarray(np.full((40, 56), brightness, dtype=np.uint8), format="gray")
+    pixels = np.full((40, 56), brightness, dtype=np.uint8)
+    pixels[5:12, 5:50] += 60
+    shown = av.VideoFrame.from_ndarray(pixels, format="gray")
     payload = b"".join(bytes(packet) for packet in [*codec.encode(shown), *codec.encode(None)])
     return Frame("s", Modality.VIDEO, START_NS + at_ns, duration_ns, payload, "image/png", region="mouth")
 
