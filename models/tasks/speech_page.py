@@ -26,8 +26,9 @@ LOST = tuple((name, air) for air in (CLEAN, BABBLE_0) for name in ("A", "V", "A+
 INTRODUCTION = """# Hearing and seeing
 
 What sound (A), pictures (V) and text (T) are worth to the speech bundle, alone and together, in noise, out of step and
-with frames lost. T is one true word of the sentence's six, shown all the time. Measured on {data}, which training never
-saw; this page is written by
+with frames lost. T is one true word of the sentence's six, shown all the time.
+
+Measured on {data}. Training never saw these clips, and nothing was chosen by them. The page is written by
 
     python -m models evaluate speech --report
 

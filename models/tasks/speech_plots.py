@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.tasks.speech_cells import AIRS, CLEAN, LOSSES, SETS, SKEWS_MS, Air, Cell
-from models.tasks.speech_rows import Row, conditions, find, one
+from models.tasks.speech_rows import Row, by_rank, conditions, find, one
 from stream.noise import Noise
 
 if TYPE_CHECKING:
@@ -21,14 +21,12 @@ PERCENT_TICKS = (0, 1, 2, 5, 10, 20, 50, 100)
 MOVED = (("A+V", CLEAN), ("A+V", Air(Noise.BABBLE, 0.0)), ("A+V+T", Air(Noise.BABBLE, 0.0)))
 LOST = (("A", CLEAN), ("V", CLEAN), ("A+V", CLEAN), ("A", Air(Noise.BABBLE, 0.0)), ("A+V", Air(Noise.BABBLE, 0.0)))
 
-Points = Sequence[tuple[float, Row]]
-
 
 def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
     """Every plot that the rows have figures for."""
     made = [_saved(_degradation(rows), folder / "degradation.svg")]
     made.append(_saved(_skew_and_loss(rows), folder / "skew-and-loss.svg"))
-    if find(rows, table="fusion", what="time", fusion="concatenation"):
+    if by_rank(find(rows, table="fusion", what="time")):
         made.append(_saved(_rank(rows), folder / "rank.svg"))
     return made
 
@@ -114,15 +112,15 @@ def _rank(rows: Sequence[Row]) -> Figure:
     figure, (errors, times) = _panels(2)
     for name, air in (("A+V", CLEAN), ("A+V", Air(Noise.BABBLE, 0.0)), ("A+V", Air(Noise.BABBLE, -5.0)), ("V", CLEAN)):
         wanted = conditions(Cell(name, air))
-        found = _by_rank(find(rows, table="bundles", fusion="concatenation", **wanted))
+        found = by_rank(find(rows, table="bundles", **wanted))
         style = "-" if air == CLEAN else "--" if air.snr_db == 0 else ":"
-        ranks = [rank for rank, _ in found]
+        ranks = [row["rank"] for row in found]
         look: dict[str, Any] = {"color": COLOURS[name], "marker": MARKS[name], "markersize": 4, "linestyle": style}
-        errors.plot(ranks, [row["value"] for _, row in found], label=f"{name}, {air}", **look)
-        lows, highs = ([row[edge] for _, row in found] for edge in ("low", "high"))
+        errors.plot(ranks, [row["value"] for row in found], label=f"{name}, {air}", **look)
+        lows, highs = ([row[edge] for row in found] for edge in ("low", "high"))
         errors.fill_between(ranks, lows, highs, color=COLOURS[name], alpha=0.12, linewidth=0)
-    taken = _by_rank(find(rows, table="fusion", what="time", fusion="concatenation"))
-    times.plot([rank for rank, _ in taken], [row["value"] for _, row in taken], marker="o", color="#000000")
+    taken = by_rank(find(rows, table="fusion", what="time"))
+    times.plot([row["rank"] for row in taken], [row["value"] for row in taken], marker="o", color="#000000")
     times.set_ylim(bottom=0)
     times.set_ylabel("microseconds a segment of 75 ticks")
     times.grid(alpha=0.25)
@@ -131,9 +129,3 @@ def _rank(rows: Sequence[Row]) -> Figure:
     for axes in (errors, times):
         axes.set_xlabel("rank of the SVD")
     return figure
-
-
-def _by_rank(rows: Sequence[Row]) -> list[tuple[float, Row]]:
-    """Bundles of every modality, whose names begin with their kind; the lowest rank first."""
-    joint = [row for row in rows if row["bundle"].startswith(row["fusion"])]
-    return sorted(((row["rank"], row) for row in joint), key=lambda each: each[0])

@@ -155,3 +155,9 @@ def one(rows: Sequence[Mapping[str, Any]], table: str, cell: Cell, **wanted: Any
     """The row of a cell in a table, if it was measured."""
     found = find(rows, table=table, **conditions(cell), **wanted)
     return found[0] if found else None
+
+
+def by_rank(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Of rows about bundles those of concatenations of all modalities, the lowest rank first."""
+    joint = [dict(each) for each in rows if each["fusion"] == "concatenation" == str(each["bundle"]).partition("-")[0]]
+    return sorted(joint, key=lambda each: int(each["rank"]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from models.tasks.speech_bars import text
 from models.tasks.speech_cells import AIRS, CLEAN, Air, Cell
-from models.tasks.speech_rows import Row, find, named, one
+from models.tasks.speech_rows import Row, by_rank, find, named, one
 from stream.noise import Noise
 
 BUNDLES = """## Fusions side by side
@@ -32,8 +32,7 @@ TIMES = """### When words were said
 Absolute difference from GRID's own word times, of the words that were recognised rightly. The grid of ticks is 40 ms.
 """
 ELSE = "### Wrong words, other speakers\n"
-OTHERS = """
-The bundle was trained on one speaker of GRID and a synthetic one: other speakers are outside of what it knows. What would
+OTHERS = """The bundle was trained on one speaker of GRID and a synthetic one: other speakers are outside of what it knows. What would
 help is training clips of more speakers, of both sexes and of more than one accent; GRID has 34.
 """
 PEERS = """## Other recognisers
@@ -60,7 +59,7 @@ def bundle_section(rows: Sequence[Row]) -> str:
     heads = ["bundle", "rank", "energy", "time", *(_short(cell) for cell in cells)]
     lines = [_bundle_line(rows, each, cells) for each in times]
     parts = [BUNDLES.format(features=max(each["features"] for each in times)), table(heads, lines)]
-    if find(rows, table="fusion", fusion="concatenation"):
+    if by_rank(times):
         parts.append(RANK)
     return "\n".join([*parts, _differences(rows)])
 
