@@ -1,0 +1,66 @@
+"""Video and text that tell nothing, or something wrong, cost nothing against sound alone.
+
+Held against the shipped bundle, on clips that no training saw, by the service's whole path but Kafka.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from models.tasks import speech
+from models.tasks.speech_cells import CLEAN, Air, Cell
+from models.tasks.speech_conditions import LATE, LOST, fault_rows
+from models.tasks.speech_hearing import Play, hear, scene
+from models.tasks.speech_rows import Row
+from models.tasks.speech_score import errors
+from models.tasks.speech_staged import FAULTS
+from stream.noise import Noise
+
+BABBLE = Air(Noise.BABBLE, 5.0)
+
+
+@pytest.fixture(scope="module")
+def sentences(grid: Path) -> dict[str, str]:
+    told = speech.transcripts(grid)
+    return {name: told[name] for name in speech.held_out("validation")[::6]}
+
+
+@pytest.fixture(scope="module")
+def rows(grid: Path, sentences: dict[str, str]) -> list[Row]:
+    return fault_rows(grid, "speech", sentences, lambda _: lambda: None, airs=[BABBLE])
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, LATE, LOST])
+def test_bad_video_costs_nothing_against_sound_alone(rows: list[Row], fault: str) -> None:
+    (found,) = [each for each in rows if each["condition"] == fault]
+    assert found["value"] <= 0
+
+
+@pytest.mark.parametrize("fault", ["frozen video", "black video", LOST])
+def test_video_that_shows_nothing_leaves_every_clip_as_sound_alone_has_it(rows: list[Row], fault: str) -> None:
+    (found,) = [each for each in rows if each["condition"] == fault]
+    assert (found["low"], found["value"], found["high"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("modalities", ["A", "A+V"])
+def test_wrong_words_on_the_screen_cost_nothing(
+    grid: Path, sentences: dict[str, str], tmp_path: Path, modalities: str
+) -> None:
+    paths = [grid / f"{name}.mp4" for name in sentences]
+    shown = [_wrong_words(sentence, sentences, tmp_path) for sentence in sentences.values()]
+    plain = [Play((path,), scene(Cell(modalities, CLEAN))) for path in paths]
+    misled = [
+        Play((path,), scene(Cell(f"{modalities}+T", CLEAN), text=text)) for path, text in zip(paths, shown, strict=True)
+    ]
+    heard = hear([*plain, *misled], "speech")
+    found = [errors(said, each.text)[0] for said, each in zip([*sentences.values()] * 2, heard, strict=True)]
+    assert sum(found[len(paths) :]) <= sum(found[: len(paths)])
+
+
+def _wrong_words(sentence: str, sentences: dict[str, str], folder: Path) -> Path:
+    """A file that shows four words of other sentences throughout."""
+    known = {word for said in sentences.values() for word in said.split()}
+    wrong = sorted(known - {*sentence.split()}, key=lambda word: word[::-1])[:4]
+    path = folder / f"{sentence.replace(' ', '-')}.vtt"
+    path.write_text(f"WEBVTT\n\n00:00.000 --> 00:03.000\n{' '.join(wrong)}\n")
+    return path
