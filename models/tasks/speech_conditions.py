@@ -22,9 +22,10 @@ from models.processes import in_processes
 from models.statistics import Bootstrap
 from models.tasks.speech_cells import CLEAN, Air, Cell
 from models.tasks.speech_hearing import Play, hear, scene
+from models.tasks.speech_looks import FAULTS
 from models.tasks.speech_rows import Row, conditions, named, not_worse, percent, row
 from models.tasks.speech_score import errors
-from models.tasks.speech_staged import CONDITIONS, FAULTS, PLAIN, staged
+from models.tasks.speech_staged import CONDITIONS, PLAIN, staged
 from stream.frame import Modality
 from stream.noise import Noise
 from stream.scene import Scene

@@ -11,9 +11,9 @@ from models.tasks import speech
 from models.tasks.speech_cells import CLEAN, Air, Cell
 from models.tasks.speech_conditions import LATE, LOST, fault_rows
 from models.tasks.speech_hearing import Play, hear, scene
+from models.tasks.speech_looks import FAULTS
 from models.tasks.speech_rows import Row
 from models.tasks.speech_score import errors
-from models.tasks.speech_staged import FAULTS
 from stream.noise import Noise
 
 BABBLE = Air(Noise.BABBLE, 5.0)

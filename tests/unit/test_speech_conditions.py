@@ -5,7 +5,8 @@ from models.statistics import Bootstrap
 from models.tasks.speech_cells import CLEAN, Air, Cell
 from models.tasks.speech_conditions import LATE, LATE_MS, LOST, Job, Measured, _fault_row, _look_row
 from models.tasks.speech_hearing import scene
-from models.tasks.speech_staged import CONDITIONS, FAULTS, PLAIN
+from models.tasks.speech_looks import FAULTS
+from models.tasks.speech_staged import CONDITIONS, PLAIN
 from stream.frame import Modality
 from stream.noise import Noise
 
