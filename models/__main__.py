@@ -44,10 +44,38 @@ def train(
 
     Example: python -m models train speech
     """
-    _need("torch", "jiwer")
+    _need("torch", "jiwer", "matplotlib")
+    from models import curves
+    from models.single import SINGLES
+    from models.train import Training
     from models.train import train as run_training
 
-    run_training(_clips(data), RUNS / run, Plan())
+    training = Training(_clips(data), RUNS / run, Plan())
+    run_training(training)
+    stages = [training.run / name for name in ("text", *SINGLES, training.shipped.name)]
+    curves.draw(stages, training.run / "curves.svg")
+
+
+@app.command()
+def compare(
+    _task: TaskName,
+    data: Data = None,
+    run: Run = "speech",
+) -> None:
+    """Train and export what the shipped fusion is measured against, on the features of a run that is done.
+
+    Other kinds of fusion, other SVD ranks, and each encoder's own network. `evaluate --bundles` measures them.
+
+    Example: python -m models compare speech
+    """
+    _need("torch", "jiwer", "onnxscript")
+    from models.export import export as write
+    from models.train import Training
+    from models.train import compare as train_others
+
+    for model in train_others(Training(_clips(data), RUNS / run, Plan())):
+        written = write(model, RUNS / run / "bundles" / model.stem, "0.0.0", [])
+        typer.echo(written.directory)
 
 
 @app.command()
@@ -55,22 +83,29 @@ def evaluate(
     _task: TaskName,
     data: Data = None,
     bundle: Annotated[str, typer.Option(help="A shipped bundle's name, or a directory.")] = "speech",
-    clips: Annotated[int | None, typer.Option(help="Only so many of the test clips.")] = None,
-    run: Annotated[str | None, typer.Option(help="Keep the figures in this run, for the next export.")] = None,
+    clips: Annotated[int | None, typer.Option(help="Only so many of the test clips.", min=1)] = None,
+    seeds: Annotated[int, typer.Option(help="So many draws of noise, losses and hints.", min=1)] = 5,
+    bundles: Annotated[
+        Path | None, typer.Option(help="Measure the bundles in this folder as well: kinds of fusion, ranks.")
+    ] = None,
+    peers: Annotated[bool, typer.Option("--peers", help="Measure other recognisers as well.")] = False,  # noqa: FBT002 typer's form of a flag
+    report: Annotated[bool, typer.Option("--report", help="Write docs/hearing-and-seeing.md anew.")] = False,  # noqa: FBT002 typer's form of a flag
+    run: Annotated[str | None, typer.Option(help="Keep the main figures in this run, for the next export.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array on standard output.")] = False,  # noqa: FBT002 typer's form of a flag
 ) -> None:
-    """Measure a bundle on the test clips, by the service's own path.
+    """Measure a bundle on the test clips: noise, losses, skew, beside other fusions and other recognisers.
 
     Example: python -m models evaluate speech --json
     """
-    _need("jiwer")
-    from models.evaluate import evaluate as measure
-    from models.evaluate import show
+    _need("jiwer", "matplotlib")
+    from models import evaluate as measure
 
-    rows = measure(_clips(data), bundle, clips)
+    rows = measure.evaluate(_clips(data), bundle, clips, seeds=seeds, compared=bundles, peers=peers)
     if run is not None:
-        (RUNS / run / "metrics.json").write_text(json.dumps(rows, indent=1) + "\n")
-    show(rows, as_json=as_json)
+        (RUNS / run / "metrics.json").write_text(json.dumps(measure.card(rows), indent=1) + "\n")
+    if report:
+        measure.write_report(rows)
+    measure.show(rows, as_json=as_json)
 
 
 @app.command()

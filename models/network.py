@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.encoders import LEFT_TICKS, RIGHT_TICKS, AudioEncoder, Dimensions, TextEncoder, VideoEncoder
-from models.fusion import Fusion
-from models.heads import FramesHead
+from models.fusion import build
 from models.preprocess import TICK_SAMPLES
 
 if TYPE_CHECKING:
@@ -19,30 +18,51 @@ if TYPE_CHECKING:
 class Network(nn.Module):
     """From raw inputs of whole streams to logits.
 
-    While training, two linear classifiers look at the features of sound and of pictures alone, so that each encoder
-    learns to tell words by itself and not only what the other lacks.
+    While training, two linear classifiers look at the features of sound and of pictures, so that each encoder learns
+    to tell words by itself.
+
+    Parameters
+    ----------
+    kind : str
+        Of the fusion, one of `models.fusion.KINDS`.
     """
 
-    def __init__(self, dims: Dimensions) -> None:
+    def __init__(self, dims: Dimensions, kind: str = "concatenation") -> None:
         super().__init__()
         self.dims = dims
         self.text = TextEncoder(dims)
         self.audio = AudioEncoder(dims)
         self.video = VideoEncoder(dims).to(memory_format=torch.channels_last)
-        self.fusion = Fusion(dims, FramesHead(dims))
+        self.fusion = build(kind, dims)
         self.heard = nn.Linear(dims.audio, dims.classes)
         self.seen = nn.Linear(dims.video, dims.classes)
 
-    def features(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Text, audio and video features [batch, ticks, ...] of whole streams; nothing was captured around them.
+    def encoded(self, modality: str, batch: Mapping[str, Tensor]) -> Tensor:
+        """Features [batch, ticks, ...] of one modality over whole streams; nothing was captured around them.
 
         `batch` holds samples [batch, ticks * 640], crops [batch, ticks, height, width], tokens [batch, ticks, words].
         """
-        samples = nn.functional.pad(batch["samples"], (LEFT_TICKS * TICK_SAMPLES, RIGHT_TICKS * TICK_SAMPLES))
-        crops = nn.functional.pad(batch["crops"], (0, 0, 0, 0, LEFT_TICKS, RIGHT_TICKS))
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):  # pictures are most of the work
-            video = self.video(crops).float()
-        return self.text(batch["tokens"]), self.audio(samples), video
+        if modality == "text":
+            features: Tensor = self.text(batch["tokens"])
+        elif modality == "audio":
+            samples = (LEFT_TICKS * TICK_SAMPLES, RIGHT_TICKS * TICK_SAMPLES)
+            features = self.audio(nn.functional.pad(batch["samples"], samples))
+        else:
+            crops = nn.functional.pad(batch["crops"], (0, 0, 0, 0, LEFT_TICKS, RIGHT_TICKS))
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.training):  # pictures are most of the work
+                features = self.video(crops).float()
+        return features
+
+    def features(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Text, audio and video features; zero for a modality that the batch's mask shows nowhere."""
+        sizes = (self.dims.text, self.dims.audio, self.dims.video)
+        text, audio, video = (
+            self.encoded(modality, batch)
+            if batch["mask"][:, :, place].any()
+            else torch.zeros(*batch["mask"].shape[:2], sizes[place])
+            for place, modality in enumerate(("text", "audio", "video"))
+        )
+        return text, audio, video
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Logits [batch, ticks, classes]."""

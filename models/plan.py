@@ -1,4 +1,4 @@
-"""How long and how fast a network is trained."""
+"""How long and how fast each part of a network is trained."""
 
 from __future__ import annotations
 
@@ -7,42 +7,30 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Epochs and learning rates of both stages.
+class Stage:
+    """One stage: so many epochs at a rate that warms up over the first and falls along half a cosine.
 
-    The rate warms up over an epoch and falls along half a cosine, and so again in every cycle from 0.6 of the peak before
-    (SGDR, Loshchilov and Hutter, 2017).
+    The half cosine is SGDR's without its restarts (Loshchilov and Hutter, 2017).
     """
 
-    joint_cycles: tuple[int, ...] = (36, 16, 20)  # epochs of everything together
-    video_epochs: int = 52  # then the pictures' encoder stands still: it has converged, sound in noise has not
-    head_epochs: int = 8  # epochs of the head alone, on the last basis
-    joint_rate: float = 2e-3
-    head_rate: float = 1e-3
-    refits: tuple[int, ...] = (1, 3, 6, 10, 15, 20, 26, 32, 36, 44, 60)  # after these epochs the basis is fitted anew
-    seed: int = 20_261_124
-
-    @property
-    def joint_epochs(self) -> int:
-        """Epochs of the first stage."""
-        return sum(self.joint_cycles)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of both stages."""
-        return self.joint_epochs + self.head_epochs
+    epochs: int
+    peak_rate: float = 2e-3
+    refits: tuple[int, ...] = ()  # after these epochs the SVD basis is fitted anew
 
     def rate(self, at: float) -> float:
-        """Learning rate `at` epochs into the training, parts of an epoch included."""
-        peak = self.joint_rate
-        for length in self.joint_cycles:
-            if at < length:
-                return peak * _cycle(at, length)
-            at -= length
-            peak *= 0.6
-        return self.head_rate * _cycle(at, self.head_epochs)
+        """Learning rate `at` epochs into the stage, parts of an epoch included."""
+        warm = min(at, 1.0)
+        return self.peak_rate * max(warm * 0.5 * (1 + math.cos(math.pi * min(at / self.epochs, 1))), 1e-3)
 
 
-def _cycle(at: float, length: int) -> float:
-    warm = min(at, 1.0)
-    return max(warm * 0.5 * (1 + math.cos(math.pi * min(at / length, 1))), 1e-3)
+@dataclass(frozen=True)
+class Plan:
+    """All stages: text, sound and pictures each by itself, then the head on what the fixed encoders give."""
+
+    text: Stage = Stage(40, 5e-3)
+    audio: Stage = Stage(150, refits=(1, 2, 4, 8, 16, 30, 50, 75, 100, 125))
+    video: Stage = Stage(64, refits=(1, 2, 4, 8, 14, 22, 32, 42, 52))
+    head: Stage = Stage(30)
+    passes: int = 10  # drawings of the training set whose features are kept for the head
+    ranks: tuple[int, ...] = (16, 32, 48, 64, 168, 336)  # beside the shipped one, for the rank curve
+    seed: int = 20_261_124

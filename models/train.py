@@ -1,139 +1,180 @@
-"""Trains a task's network, in two stages.
+"""Trains a task's network, from the clips to `model.pt`, in stages.
 
-1. Everything together, through an SVD basis that is fitted anew a few times on the way, so that the encoders learn to
-   put what matters where the basis keeps it.
-2. The encoders are fixed, the basis is fitted a last time on the training features, and the head is trained on what
-   it projects.
+1. Each encoder by itself: text, sound, pictures.
+2. The features of drawn training samples, by the encoders as they are now.
+3. A fusion is fitted to them and its head trained: the shipped one, or by `compare` all that it is measured against.
 
-Seeded and resumable: the state after each epoch is kept in the run's folder.
+Seeded and resumable: what was stopped goes on where it stood. Jobs that do not need each other run side by side.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
-from models.basis import decompose, fit_basis
+from models import features
 from models.encoders import Dimensions
+from models.joint import train_joint
 from models.network import Network
 from models.plan import Plan
-from models.tasks import speech
-from models.tasks.speech_batch import batches, degraded
-from models.tasks.speech_mix import Mixer
-from models.tasks.speech_probe import validate
+from models.progress import Job, cores, side_by_side
+from models.reading import train_text
+from models.single import SINGLES, train_single
+from models.tasks.speech_corpus import Corpus
+from models.tasks.speech_probe import FUSED, Probe
 
-log = logging.getLogger("models.train")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-SYNTHETIC = 200  # sentences of the synthetic speaker, seeds SYNTHETIC_SEED and up
-SYNTHETIC_SEED = 10_000
-ALONE = 0.6  # weight of the view with sound or pictures alone
-ENCODER = 0.3  # weight of each encoder's own guess
-SMOOTHING = 0.05
+    from models.progress import Tell
 
-
-def train(data: Path, run: Path, plan: Plan) -> None:
-    """From the corpus to `run/model.pt`; goes on where an earlier call was stopped."""
-    run.mkdir(parents=True, exist_ok=True)
-    cache = run.parent / "speech-data"
-    names = speech.training_names(data)
-    training = speech.load(data, names, cache)
-    training += speech.synthesise(range(SYNTHETIC_SEED, SYNTHETIC_SEED + SYNTHETIC), cache)
-    validation = speech.load(data, speech.held_out("validation"), cache)
-    vocabulary = speech.vocabulary(said.text for said in training)
-    mixer, probe = Mixer(training, vocabulary), Mixer(validation, vocabulary, voices=training)
-    torch.manual_seed(plan.seed)
-    state = _State(run, plan, Network(Dimensions(len(vocabulary), len(vocabulary))))
-    state.resume()
-    while state.epoch < plan.epochs:
-        started = time.monotonic()
-        if state.epoch == plan.joint_epochs or state.epoch in plan.refits:
-            fit_basis(state.network, mixer, plan.seed + state.epoch)
-        loss = _epoch(state, mixer)
-        errors = validate(state.network, probe)
-        state.finish_epoch(loss, errors, time.monotonic() - started)
-    svd = decompose(state.network, mixer, plan.seed + plan.joint_epochs).report  # the encoders have not moved since
-    kept = {"network": state.network.state_dict(), "vocabulary": vocabulary, "plan": asdict(plan), "svd": svd}
-    torch.save(kept, run / "model.pt")
+State = dict[str, torch.Tensor]
+DONE = "done.pt"  # what comes of a stage, in its folder
 
 
-class _State:
-    """The network, its optimiser and schedule, and where training stands."""
+@dataclass(frozen=True)
+class Variant:
+    """A fusion of some kind and rank."""
 
-    def __init__(self, run: Path, plan: Plan, network: Network) -> None:
-        self.run, self.plan, self.network = run, plan, network
-        self.epoch = 0
-        self.optimiser = torch.optim.AdamW(network.parameters(), lr=plan.joint_rate, weight_decay=1e-2)
+    kind: str
+    rank: int
 
     @property
-    def joint(self) -> bool:
-        return self.epoch < self.plan.joint_epochs
-
-    def still(self) -> list[nn.Module]:
-        """What is not trained in this epoch."""
-        network = self.network
-        if not self.joint:
-            return [network.text, network.audio, network.video]
-        return [network.video] if self.epoch >= self.plan.video_epochs else []
-
-    def finish_epoch(self, loss: float, errors: Mapping[str, float], seconds: float) -> None:
-        self.epoch += 1
-        line = {"epoch": self.epoch, "loss": round(loss, 4), **errors, "seconds": round(seconds, 1)}
-        with (self.run / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        log.info("%s", line)
-        kept = {"epoch": self.epoch, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-        torch.save(kept, self.run / "state.new")
-        (self.run / "state.new").replace(self.run / "state.pt")
-
-    def resume(self) -> None:
-        if (self.run / "state.pt").exists():
-            kept = torch.load(self.run / "state.pt", weights_only=True)
-            self.network.load_state_dict(kept["network"])
-            self.optimiser.load_state_dict(kept["optimiser"])
-            self.epoch = kept["epoch"]
+    def name(self) -> str:
+        """How its folder is called."""
+        return f"{self.kind}-{self.rank}"
 
 
-def _epoch(state: _State, mixer: Mixer) -> float:
-    """One pass over the training set; in the second stage only the head moves."""
-    network, seed = state.network, state.plan.seed + 1000 * (state.epoch + 1)
-    torch.manual_seed(seed)
-    chance = torch.Generator().manual_seed(seed)
-    network.train()
-    for part in state.still():
-        part.eval().requires_grad_(requires_grad=False)
-    drawn = batches(mixer, seed)
-    total = 0.0
-    for step, batch in enumerate(drawn):
-        for group in state.optimiser.param_groups:
-            group["lr"] = state.plan.rate(state.epoch + step / len(drawn))
-        loss = _loss(network, degraded(batch, chance), joint=state.joint)
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        state.optimiser.step()
-        total += loss.item()
-    return total / len(drawn)
+@dataclass(frozen=True)
+class Training:
+    """Where one training reads and keeps things, and how long it takes."""
+
+    data: Path
+    run: Path
+    plan: Plan
+
+    @property
+    def shipped(self) -> Variant:
+        """The fusion of the shipped bundle."""
+        return Variant("concatenation", Dimensions.rank)
+
+    @property
+    def compared(self) -> list[Variant]:
+        """What it is measured against: other kinds of its rank, other ranks of its kind."""
+        kinds = [Variant(kind, self.shipped.rank) for kind in ("average", "voting", "gated")]
+        return kinds + [Variant(self.shipped.kind, rank) for rank in self.plan.ranks]
+
+    def corpus(self) -> Corpus:
+        """The clips; they are prepared once."""
+        return Corpus.load(self.data, self.run.parent / "speech-data")
 
 
-def _loss(network: Network, batch: dict[str, Tensor], *, joint: bool) -> Tensor:
-    """Cross-entropy of both views of each row; in the first stage also of each encoder by itself."""
-    text, audio, video = network.features(batch)
-    twice = [torch.cat([part, part]) for part in (text, audio, video)]
-    logits, _, _ = network.fusion(*twice, torch.cat([batch["mask"], batch["alone"]]), batch["lengths"].repeat(2))
-    mixed, alone = (view.flatten(0, 1) for view in logits.chunk(2))
-    labels = batch["labels"].flatten()
-    loss = functional.cross_entropy(mixed, labels, label_smoothing=SMOOTHING)
-    loss = loss + ALONE * functional.cross_entropy(alone, labels, label_smoothing=SMOOTHING)
-    if joint:
-        for place, classify, features in ((1, network.heard, audio), (2, network.seen, video)):
-            there = labels.masked_fill(batch["there"][:, :, place].flatten() == 0, -100)
-            loss = loss + ENCODER * functional.cross_entropy(classify(features).flatten(0, 1), there)
-    return loss
+def train(training: Training) -> None:
+    """From the corpus to `run/model.pt`, with `run/audio.pt` and `run/video.pt` of what knows one modality."""
+    corpus = training.corpus()
+    _train_encoders(training, corpus)
+    shares = [range(first, training.plan.passes, cores()) for first in range(cores())]
+    side_by_side([Job(f"features {part.start}", partial(_keep_features, training, part), len(part)) for part in shares])
+    _train_fusions(training, corpus, [training.shipped])
+    torch.save(_loaded(training.run / f"{training.shipped.name}.pt"), training.run / "model.pt")
+
+
+def compare(training: Training) -> list[Path]:
+    """Train what the shipped fusion is measured against; the files of all, and of what knows one modality."""
+    _train_fusions(training, training.corpus(), training.compared)
+    names = [variant.name for variant in (training.shipped, *training.compared)]
+    return [training.run / f"{name}.pt" for name in (*SINGLES, *names)]
+
+
+def _train_encoders(training: Training, corpus: Corpus) -> None:
+    plan, run = training.plan, training.run
+    jobs = [Job(name, partial(_single, training, name), getattr(plan, name).epochs) for name in SINGLES]
+    side_by_side([*jobs, Job("text", partial(_text, training), plan.text.epochs)])
+    states: dict[str, State] = {name: _loaded(run / name / DONE) for name in ("text", *SINGLES)}
+    for name, rank in SINGLES.items():
+        alone = Network(replace(corpus.dims, rank=rank))
+        alone.load_state_dict(states[name])
+        _save(training, corpus, alone, "concatenation", {}, run / f"{name}.pt")
+    network = Network(corpus.dims)
+    network.text.load_state_dict(states["text"])
+    for name in SINGLES:
+        own = {key.removeprefix(f"{name}."): value for key, value in states[name].items() if key.startswith(f"{name}.")}
+        network.get_submodule(name).load_state_dict(own)
+    torch.save(network.state_dict(), run / "encoders.pt")
+
+
+def _train_fusions(training: Training, corpus: Corpus, variants: Sequence[Variant]) -> None:
+    missing = [variant for variant in variants if not (training.run / f"{variant.name}.pt").exists()]
+    jobs = [Job(variant.name, partial(_fuse, training, variant), training.plan.head.epochs) for variant in missing]
+    side_by_side(jobs)
+    for variant in missing:
+        done = _loaded(training.run / variant.name / DONE)
+        network = _encoders(training, replace(corpus.dims, rank=variant.rank), variant.kind)
+        network.fusion.load_state_dict(done["fusion"])
+        _save(training, corpus, network, variant.kind, done["svd"], training.run / f"{variant.name}.pt")
+
+
+def _encoders(training: Training, dims: Dimensions, kind: str) -> Network:
+    """A network with the trained encoders and a fusion that is not fitted yet."""
+    network = Network(dims, kind)
+    state = _loaded(training.run / "encoders.pt")
+    others = {name: value for name, value in state.items() if not name.startswith("fusion.")}
+    network.load_state_dict(others, strict=False)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def _save(training: Training, corpus: Corpus, network: Network, kind: str, report: dict[str, Any], file: Path) -> None:
+    """A network with all that a bundle is made of."""
+    said = corpus.language()
+    kept = {
+        "network": network.state_dict(),
+        "dims": asdict(network.dims),
+        "fusion": kind,
+        "vocabulary": corpus.vocabulary,
+        "prior": torch.from_numpy(said.prior),
+        "follows": torch.from_numpy(said.follows),
+        "svd": report,
+        "plan": asdict(training.plan),
+    }
+    torch.save(kept, file)
+
+
+def _loaded(file: Path) -> dict[str, Any]:
+    kept: dict[str, Any] = torch.load(file, weights_only=True)
+    return kept
+
+
+def _text(training: Training, tell: Tell) -> None:
+    corpus, plan, folder = training.corpus(), training.plan, training.run / "text"
+    sentences = [said.text for said in corpus.training]
+    state = train_text(corpus.dims, sentences, corpus.vocabulary, folder, plan.text, plan.seed, tell)
+    torch.save(state, folder / DONE)
+
+
+def _single(training: Training, name: str, tell: Tell) -> None:
+    plan, folder = training.plan, training.run / name
+    state = train_single(name, training.corpus(), folder, getattr(plan, name), plan.seed, tell)
+    torch.save(state, folder / DONE)
+
+
+def _keep_features(training: Training, numbers: Sequence[int], tell: Tell) -> None:
+    corpus = training.corpus()
+    network = _encoders(training, corpus.dims, "concatenation")
+    for number in numbers:
+        file = training.run / "features" / f"{number}.pt"
+        features.keep(network, corpus, file, training.plan.seed - 1 - number)
+        tell()
+
+
+def _fuse(training: Training, variant: Variant, tell: Tell) -> None:
+    corpus, plan = training.corpus(), training.plan
+    probe = Probe(corpus.held_out(), corpus.language(), FUSED)
+    held_out = probe.features(_encoders(training, corpus.dims, "concatenation"))
+    drawings = [training.run / "features" / f"{number}.pt" for number in range(plan.passes)]
+    dims, folder = replace(corpus.dims, rank=variant.rank), training.run / variant.name
+    fusion, report = train_joint(variant.kind, dims, drawings, probe, held_out, folder, plan.head, plan.seed, tell)
+    torch.save({"fusion": fusion, "svd": report}, folder / DONE)

@@ -1,4 +1,4 @@
-"""Batches of speech training samples, with modalities dropped and rows cut short."""
+"""Batches of speech training samples, rows cut short, and views of each with modalities dropped."""
 
 from __future__ import annotations
 
@@ -58,21 +58,17 @@ def batches(mixer: Mixer, seed: int) -> DataLoader[Sample]:
     )
 
 
-def degraded(batch: dict[str, Tensor], chance: torch.Generator) -> dict[str, Tensor]:
-    """Some rows cut short, and two views of each: `mask` with modalities dropped, `alone` with sound or pictures only."""
-    early = torch.rand(len(batch["mask"]), generator=chance) < PREFIX
-    share = 0.1 + 0.9 * torch.rand(len(early), generator=chance)
-    lengths = torch.where(early, (batch["lengths"] * share).long().clamp(min=4), batch["lengths"])
-    outside = torch.arange(batch["mask"].shape[1])[None] >= lengths[:, None]
-    labels = batch["labels"].masked_fill(outside, -100)
-    mask = drop_modalities(batch["mask"], DROP, chance)
+def cut_short(lengths: Tensor, labels: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Some rows end early: their lengths [batch], and labels [batch, ticks] without what comes after."""
+    early = torch.rand(len(lengths), generator=chance) < PREFIX
+    share = 0.1 + 0.9 * torch.rand(len(lengths), generator=chance)
+    lengths = torch.where(early, (lengths * share).long().clamp(min=4), lengths)
+    outside = torch.arange(labels.shape[1])[None] >= lengths[:, None]
+    return lengths, labels.masked_fill(outside, -100)
+
+
+def views(mask: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Two views of each row's mask [batch, ticks, 3]: some modalities dropped; sound or pictures alone."""
     pictures = (torch.rand(len(mask), generator=chance) < PICTURES_ALONE).to(mask.dtype)
-    kept = torch.stack([torch.ones_like(pictures), 1 - pictures, pictures], dim=1)[:, None]
-    return {
-        **batch,
-        "lengths": lengths,
-        "labels": labels,
-        "mask": mask,
-        "alone": batch["mask"] * kept,
-        "there": batch["mask"],
-    }
+    kept = torch.stack([torch.zeros_like(pictures), 1 - pictures, pictures], dim=1)[:, None]
+    return drop_modalities(mask, DROP, chance), mask * kept

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.preprocess import TICK_MS, TICK_SAMPLES
 from models.tasks.speech import Utterance, labels
+from models.tasks.speech_pieces import joined, paced, part, silence
 from stream.raster import MAX_TOKENS
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-QUIET_TICKS = 5  # the quietest stretch of a clip that silence is made of
 LONGEST_TICKS = 125
 VOICES = 6  # of a babble
-SNR_DB = (-9.0, 15.0)
-SHIFT_PX = 3
+SNR_DB = (-10.0, 15.0)
+ASTRAY_SNR_DB = 0.0  # at least, where the pictures mislead: something must tell what is said
+PACE = (0.88, 1.14)  # speech made faster or slower by so much
+STILL_SEEN = 0.3  # of the gaps whose picture stands still are seen all the same
+LOST = 0.15  # of the samples miss their pictures for a while
 NOTHING_SAID = 0.06  # of the samples
 MOST_HINTS = 4  # true words among the words shown
 
@@ -50,12 +52,19 @@ class Mixer:
         Words by class and by token, the empty word first.
     voices : sequence of Utterance or None
         Who babbles and speaks before and after; None for the utterances themselves.
+    astray : float
+        Share of the samples whose pictures are another clip's, stand still, or are black.
     """
 
     def __init__(
-        self, utterances: Sequence[Utterance], vocabulary: Sequence[str], voices: Sequence[Utterance] | None = None
+        self,
+        utterances: Sequence[Utterance],
+        vocabulary: Sequence[str],
+        voices: Sequence[Utterance] | None = None,
+        astray: float = 0.0,
     ) -> None:
         self.utterances = utterances
+        self._astray = astray
         self._voices = utterances if voices is None else voices
         self.vocabulary = vocabulary
         self._token = {word: index for index, word in enumerate(vocabulary)}
@@ -70,18 +79,37 @@ class Mixer:
         if generator.random() < NOTHING_SAID:
             return self._nothing(index, generator)
         said = self._stream(index, generator)
-        sound = self._noisy(as_float(said.samples), said, generator)
+        if generator.random() < 0.5:
+            said = paced(said, float(generator.uniform(*PACE)))
+        astray = generator.random() < self._astray
+        least_db = ASTRAY_SNR_DB if astray else SNR_DB[0]
+        sound = self._noisy(as_float(said.samples), said, least_db, generator)
         sound = np.clip(sound * np.float32(10 ** generator.uniform(-0.5, 0.3)), -1, 1)
-        said = replace(said, crops=_moved(said.crops, generator))
+        if astray:
+            said = replace(said, crops=self._wrong(said, generator))
+        if generator.random() < LOST:
+            first, length = generator.integers(0, said.ticks), generator.integers(2, 24)
+            said.seen[first : first + length] = False
         return self._sample(said, sound, self._hints(said, generator))
 
+    def _wrong(self, said: Utterance, generator: Generator) -> NDArray[np.uint8]:
+        """Pictures that do not show what is said."""
+        drawn = generator.random()
+        if drawn < 0.2:
+            return np.zeros_like(said.crops)
+        if drawn < 0.4:
+            return np.repeat(said.crops[:1], said.ticks, axis=0)
+        other = self._other(generator).crops
+        return np.resize(np.roll(other, int(generator.integers(-12, 13)), axis=0), said.crops.shape)
+
     def _nothing(self, index: int, generator: Generator) -> Sample:
-        """A room without speech: its own noise, another's, or digital silence; a still face or none."""
+        """A room where nobody speaks to us: its own noise, another's, far voices, or digital silence; a still face or none."""
         said = silence(self.utterances[index], int(generator.integers(20, 100)))
         level = np.float32(generator.choice([0.0, 1.0, 3.0]))
         sound = as_float(said.samples) * level
-        if generator.random() < 0.4:
-            noise = _coloured(len(sound), generator)
+        drawn = generator.random()
+        if drawn < 0.7:
+            noise = _coloured(len(sound), generator) if drawn < 0.4 else self.babble(len(sound), generator)
             sound += noise / (np.abs(noise).max() + 1e-6) * np.float32(10 ** generator.uniform(-4, -1))
         seen = said.seen & (generator.random() < 0.6)
         return self._sample(replace(said, seen=seen), np.clip(sound, -1, 1), self._hints(said, generator))
@@ -99,27 +127,34 @@ class Mixer:
         said = self.utterances[index]
         parts = [said]
         if generator.random() < 0.5:
-            parts.insert(0, silence(said, int(generator.integers(1, 40))))
+            parts.insert(0, self._gap(said, int(generator.integers(1, 40)), generator))
         if generator.random() < 0.25:
             other = self._other(generator)
             parts.insert(0, part(other, int(generator.integers(other.ticks - 35, other.ticks - 3)), other.ticks))
         if generator.random() < 0.3:
-            parts.append(silence(said, int(generator.integers(1, 25))))
+            parts.append(self._gap(said, int(generator.integers(1, 25)), generator))
         if generator.random() < 0.2:
             parts.append(part(self._other(generator), int(generator.integers(0, 14)), int(generator.integers(20, 60))))
         whole = joined(parts)
         start = int(generator.integers(0, 20)) if generator.random() < 0.2 else 0
         return part(whole, start, min(whole.ticks, start + LONGEST_TICKS))
 
+    def _gap(self, said: Utterance, ticks: int, generator: Generator) -> Utterance:
+        """Silence, mostly unseen: the service does not use pictures that stand still."""
+        gap = silence(said, ticks)
+        return gap if generator.random() < STILL_SEEN else replace(gap, seen=np.zeros_like(gap.seen))
+
     def _other(self, generator: Generator) -> Utterance:
         return self._voices[int(generator.integers(len(self._voices)))]
 
-    def _noisy(self, sound: NDArray[np.float32], said: Utterance, generator: Generator) -> NDArray[np.float32]:
+    def _noisy(
+        self, sound: NDArray[np.float32], said: Utterance, least_db: float, generator: Generator
+    ) -> NDArray[np.float32]:
         drawn = generator.random()
         if drawn < 0.15 or not said.words:
             return sound
         noise = self.babble(len(sound), generator) if drawn < 0.9 else _coloured(len(sound), generator)
-        return at_snr(sound, noise, said.span, float(generator.uniform(*SNR_DB)))
+        return at_snr(sound, noise, said.span, float(generator.uniform(least_db, SNR_DB[1])))
 
     def babble(self, length: int, generator: Generator) -> NDArray[np.float32]:
         """Voices that all speak without a pause, or whole clips with theirs."""
@@ -150,43 +185,6 @@ def as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     return np.asarray(samples, dtype=np.float32) / np.float32(32768)
 
 
-def part(said: Utterance, first: int, last: int) -> Utterance:
-    """The ticks `[first, last)`; a word counts to where its middle lies."""
-    first = max(first, 0)
-    offset_s = first * TICK_MS / 1000
-    length_s = (last - first) * TICK_MS / 1000
-    words = tuple(
-        (word, start - offset_s, end - offset_s)
-        for word, start, end in said.words
-        if 0 < (start + end) / 2 - offset_s < length_s
-    )
-    samples = said.samples[first * TICK_SAMPLES : last * TICK_SAMPLES]
-    return Utterance(said.name, samples, said.crops[first:last], said.seen[first:last], words)
-
-
-def joined(parts: Sequence[Utterance]) -> Utterance:
-    """One after another."""
-    words, start_s = [], 0.0
-    for said in parts:
-        words += [(word, start + start_s, end + start_s) for word, start, end in said.words]
-        start_s += said.ticks * TICK_MS / 1000
-    return Utterance(
-        parts[0].name,
-        np.concatenate([said.samples for said in parts]),
-        np.concatenate([said.crops for said in parts]),
-        np.concatenate([said.seen for said in parts]),
-        tuple(words),
-    )
-
-
-def silence(said: Utterance, ticks: int) -> Utterance:
-    """A gap after a clip: its quietest 200 ms over and over, and its last picture."""
-    energy = (said.samples.astype(np.float64) ** 2).reshape(said.ticks, TICK_SAMPLES).sum(axis=1)
-    quietest = int(np.convolve(energy, np.ones(QUIET_TICKS), "valid").argmin()) * TICK_SAMPLES
-    samples = np.resize(said.samples[quietest : quietest + QUIET_TICKS * TICK_SAMPLES], ticks * TICK_SAMPLES)
-    return Utterance(said.name, samples, np.repeat(said.crops[-1:], ticks, 0), np.repeat(said.seen[-1:], ticks), ())
-
-
 def at_snr(sound: NDArray[np.float32], noise: NDArray[np.float32], span: slice, snr_db: float) -> NDArray[np.float32]:
     """Sound with noise under it, the ratio of their power over the span being `snr_db`."""
     power = float((sound[span] ** 2).mean())
@@ -200,15 +198,3 @@ def _coloured(length: int, generator: Generator) -> NDArray[np.float32]:
     spectrum = np.fft.rfft(generator.standard_normal(length))
     spectrum[1:] *= np.arange(1, len(spectrum)) ** (-generator.uniform(0, 2) / 2)
     return np.asarray(np.fft.irfft(spectrum, n=length), dtype=np.float32)
-
-
-def _moved(crops: NDArray[np.uint8], generator: Generator) -> NDArray[np.uint8]:
-    """Pictures shifted by some pixels, perhaps mirrored, perhaps a tick early or late."""
-    down, across = generator.integers(-SHIFT_PX, SHIFT_PX + 1, 2)
-    height, width = crops.shape[1:]
-    framed = np.pad(crops, ((0, 0), (SHIFT_PX, SHIFT_PX), (SHIFT_PX, SHIFT_PX)), mode="edge")
-    rows, columns = SHIFT_PX + int(down), SHIFT_PX + int(across)
-    moved = framed[:, rows : rows + height, columns : columns + width]
-    if generator.random() < 0.5:
-        moved = moved[:, :, ::-1]
-    return np.roll(moved, int(generator.integers(-1, 2)), axis=0) if generator.random() < 0.3 else moved

@@ -145,8 +145,8 @@ async def test_a_clip_reads_the_same_and_its_ticks_choose_the_same_word_but_for_
     otherwise = precise.argmax(axis=1) != near.argmax(axis=1)
     assert 0 < np.abs(precise - near).max() < 0.3
     assert (first - second)[otherwise].max(initial=0) < 0.3
-    assert [word.word for word in spoken(precise, SPEECH.manifest.vocabulary)] == [
-        word.word for word in spoken(near, SPEECH.manifest.vocabulary)
+    assert [word.word for word in spoken(precise, SPEECH.language())] == [
+        word.word for word in spoken(near, SPEECH.language())
     ]
     for one in (exact, rough):
         one.close()

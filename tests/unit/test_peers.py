@@ -65,7 +65,7 @@ def test_every_held_out_sentence_is_one_of_the_grammar(split: str) -> None:
     *slots, digits, adverbs = [[LETTER_NAMES.get(word, word) for word in slot] for slot in alternatives()]
     spelt = [{word[0] for word in slot} for slot in slots]
     for name in held_out(split):
-        *letters, digit, adverb = name.split("/")[1]  # the clip's name is its sentence, a character a word
+        *letters, digit, adverb = list(name.split("/")[1])  # the clip's name is its sentence, a character a word
         assert all(letter in slot for letter, slot in zip(letters, spelt, strict=True)), name
         assert ("zero" if digit == "z" else DIGITS[int(digit)]) in digits, name
         assert adverb in {word[0] for word in adverbs}, name

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from models.preprocess import TICK_SAMPLES
 from models.tasks import speech
 from models.tasks.speech import Utterance, Word, labels
-from models.tasks.speech_mix import MOST_HINTS, Mixer, at_snr, joined, part, silence
+from models.tasks.speech_mix import MOST_HINTS, PACE, Mixer, at_snr
+from models.tasks.speech_pieces import joined, paced, part, silence
 from tests.synthetic_clips import SyntheticClip
 
 KNOWN = ["", "blue", "green", "now", "red"]
@@ -91,6 +92,18 @@ def test_what_is_joined_can_be_parted_again() -> None:
     assert [(word, round(start, 6), round(end, 6)) for word, start, end in again.words] == list(other.words)
 
 
+@given(st.floats(*PACE))
+@settings(max_examples=30)
+def test_what_is_said_faster_is_shorter_and_stays_in_step(factor: float) -> None:
+    fast = paced(utterance(), factor)
+    assert fast.ticks == round(60 / factor)
+    assert len(fast.samples) == fast.ticks * TICK_SAMPLES
+    assert (np.abs(fast.crops[:, 0, 0] - np.arange(fast.ticks) * factor) <= 1).all()
+    before, after = labels(utterance().words, 60, KNOWN), labels(fast.words, fast.ticks, KNOWN)
+    shown = np.minimum((np.arange(fast.ticks) * factor).round().astype(int), 59)
+    assert (before[shown] != after).sum() <= 6  # a tick at each edge of each word
+
+
 def test_silence_is_the_quietest_of_the_clip_and_its_last_picture() -> None:
     quiet = silence(utterance(), 7)
     assert quiet.ticks == 7
@@ -121,7 +134,7 @@ def test_a_seed_gives_one_sample_and_another_another() -> None:
 def test_what_is_drawn_is_of_one_length_and_within_bounds(seed: int) -> None:
     sample = Mixer(UTTERANCES, KNOWN).draw(seed % 4, np.random.default_rng(seed))
     ticks = len(sample.labels)
-    assert 1 <= ticks <= 125
+    assert 1 <= ticks <= 125 / PACE[0] + 1
     assert sample.samples.shape == (ticks * TICK_SAMPLES,)
     assert sample.samples.dtype == np.float32
     assert np.abs(sample.samples).max() <= 1
@@ -149,3 +162,13 @@ def test_a_clip_is_heard_and_seen_as_the_service_does(synthetic_clip: SyntheticC
     assert read.seen.mean() > 0.95
     length = min(len(read.samples), len(synthetic_clip.session.samples))
     assert np.corrcoef(read.samples[:length], synthetic_clip.session.samples[:length])[0, 1] > 0.95
+
+
+def test_pictures_that_mislead_are_black_or_stand_still_or_are_of_another_moment() -> None:
+    mixer = Mixer(UTTERANCES, KNOWN, astray=1.0)
+    drawn = [mixer._wrong(UTTERANCES[0], np.random.default_rng(seed)) for seed in range(60)]
+    own = UTTERANCES[0].crops
+    assert all(crops.shape == own.shape for crops in drawn)
+    assert sum(np.array_equal(crops, own) for crops in drawn) <= 6  # another's by chance in step with one's own
+    assert any(not crops.any() for crops in drawn)
+    assert any(crops.any() and (crops == crops[0]).all() for crops in drawn)
