@@ -27,7 +27,7 @@ SLOTS = (  # GRID's sentences, a word of each; "a." is the dictionary's letter, 
     "again now please soon",
 )
 LETTER_NAMES = {"a.": "a", "zed": "z"}  # a word of the dictionary, the letter that it says
-PROMPT = "Bin blue with K seven again. Lay green by A two please. Place red in Z zero soon. Set white at H nine now."
+PROMPT = "Bin blue with K 7 again. Lay green by A 2 please. Place red in Z 0 soon. Set white at H 9 now."  # better than words for digits, a list of words, or nothing, on ten validation clips
 
 
 class Peer(Protocol):
