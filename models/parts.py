@@ -126,14 +126,9 @@ class Fusion(nn.Module, ABC):
 
     def parts(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor) -> Tensor:
         """Each modality's features on its components, [3, batch, ticks, k], zero where it is absent."""
-        joint = self.joint(text, audio, video, mask)
-        nothing = torch.zeros_like(joint[:, :, :1]).expand(-1, -1, self.dims.rank)
-        parts, start = [], 0
-        for count in self.counts:
-            own = slice(start, start + count)  # of no column at all ONNX Runtime's product is no number
-            parts.append(joint[:, :, own] @ self.components[:, own].T if count else nothing)
-            start += count
-        return torch.stack(parts)
+        columns = self.joint(text, audio, video, mask).split(self.counts, dim=2)
+        bases = self.components.split(self.counts, dim=1)
+        return torch.stack([own @ basis.T for own, basis in zip(columns, bases, strict=True)])
 
     def noisy(self, projected: Tensor) -> Tensor:
         """In training, with noise: the real world's uncertainty."""
@@ -174,4 +169,5 @@ def within(ticks: int, lengths: Tensor) -> Tensor:
 
 
 def _of_sum_one(values: Tensor) -> Tensor:
-    return values / (values.sum(dim=1, keepdim=True) + 1e-9)
+    # a bound, for the exporter drops so small a summand, and then zero is divided by zero
+    return values / values.sum(dim=1, keepdim=True).clamp(min=1e-9)

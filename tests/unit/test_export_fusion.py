@@ -85,3 +85,11 @@ def test_projected_is_what_the_constants_make_of_the_features(graph: Graph) -> N
     *features, mask = (value.numpy() for value in inputs(2, 9))
     found = graph.run(inputs(2, 9), [9, 5])["projected"]
     assert np.abs(found - recomputed(graph.kind, constants(graph.fusion), features, mask)).max() < TOLERANCE
+
+
+def test_in_the_graph_a_segment_of_which_nothing_is_present_has_no_shares(graph: Graph) -> None:
+    *features, mask = inputs(2, 5)
+    mask[0] = 0
+    found = graph.run((*features, mask), [5, 3])
+    assert not found["shares"][0].any()
+    assert all(np.isfinite(value).all() for value in found.values())
