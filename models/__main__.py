@@ -52,7 +52,7 @@ def train(
 
     training = Training(_clips(data), RUNS / run, Plan())
     run_training(training)
-    stages = [training.run / name for name in ("text", *SINGLES, training.shipped.name)]
+    stages = [training.run / name for name in ("text", *SINGLES, "model")]
     curves.draw(stages, training.run / "curves.svg")
 
 

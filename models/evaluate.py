@@ -16,13 +16,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from models.tasks import speech, speech_bars, speech_compare, speech_page, speech_peers, speech_report
+from models.tasks import (
+    speech,
+    speech_bars,
+    speech_compare,
+    speech_conditions,
+    speech_page,
+    speech_peers,
+    speech_report,
+)
 from models.tasks.speech_cells import CLEAN, SEEDS, Air, Cell, degradation
 from models.tasks.speech_counts import Plan, count
 from models.tasks.speech_rows import Row, Scored, degradation_rows, find, hint_rows, member_rows, one
 from stream.noise import Noise
 
 DOCS = Path(__file__).parents[1] / "docs"
+CAMERA_CLIPS = 50  # each is transformed and recognised in some twenty conditions
 PEER_SEEDS = 1  # whisper takes a second a clip
 MAIN_AIRS = (CLEAN, *(Air(Noise.BABBLE, snr_db) for snr_db in (0.0, -5.0)))
 MAIN_CELLS = (*(Cell(modalities, air) for air in MAIN_AIRS for modalities in ("A+V+T", "A+V", "A")), Cell("V"))
@@ -62,6 +71,9 @@ def evaluate(
         rows = degradation_rows(scored) + member_rows(scored) + hint_rows(scored)
         rows += speech_compare.compare(others, dict(zip(others, rest, strict=True)), scored)
         rows += speech_report.report(data, bundle, sentences, scored, partial(stage, "Whole path"))
+        few = dict(list(sentences.items())[:CAMERA_CLIPS])
+        for camera in (speech_conditions.look_rows, speech_conditions.fault_rows):
+            rows += camera(data, bundle, few, partial(stage, "Camera"))
         if peers:
             rows += speech_peers.peer_rows(data, sentences, min(seeds, PEER_SEEDS), partial(stage, "Peers"))
     return rows

@@ -18,6 +18,7 @@ import torch
 
 from models import features
 from models.encoders import Dimensions
+from models.fusion import KINDS
 from models.joint import train_joint
 from models.network import Network
 from models.plan import Plan
@@ -28,11 +29,13 @@ from models.tasks.speech_corpus import Corpus
 from models.tasks.speech_probe import FUSED, Probe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from models.plan import Stage
     from models.progress import Tell
 
 State = dict[str, torch.Tensor]
+SHIPPED = "concatenation"
 DONE = "done.pt"  # what comes of a stage, in its folder
 
 
@@ -58,15 +61,10 @@ class Training:
     plan: Plan
 
     @property
-    def shipped(self) -> Variant:
-        """The fusion of the shipped bundle."""
-        return Variant("concatenation", Dimensions.rank)
-
-    @property
     def compared(self) -> list[Variant]:
-        """What it is measured against: other kinds of its rank, other ranks of its kind."""
-        kinds = [Variant(kind, self.shipped.rank) for kind in ("average", "voting", "gated")]
-        return kinds + [Variant(self.shipped.kind, rank) for rank in self.plan.ranks]
+        """Fusions that are measured side by side, trained alike: the kinds at one rank, and one kind at several ranks."""
+        kinds = [Variant(kind, Dimensions.rank) for kind in KINDS]
+        return kinds + [Variant(SHIPPED, rank) for rank in self.plan.ranks]
 
     def corpus(self) -> Corpus:
         """The clips; they are prepared once."""
@@ -79,15 +77,14 @@ def train(training: Training) -> None:
     _train_encoders(training, corpus)
     shares = [range(first, training.plan.passes, cores()) for first in range(cores())]
     side_by_side([Job(f"features {part.start}", partial(_keep_features, training, part), len(part)) for part in shares])
-    _train_fusions(training, corpus, [training.shipped])
-    torch.save(_loaded(training.run / f"{training.shipped.name}.pt"), training.run / "model.pt")
+    _train_fusions(training, corpus, {"model": Variant(SHIPPED, Dimensions.rank)}, training.plan.head)
 
 
 def compare(training: Training) -> list[Path]:
-    """Train what the shipped fusion is measured against; the files of all, and of what knows one modality."""
-    _train_fusions(training, training.corpus(), training.compared)
-    names = [variant.name for variant in (training.shipped, *training.compared)]
-    return [training.run / f"{name}.pt" for name in (*SINGLES, *names)]
+    """Train fusions that are measured side by side; their files, and those of what knows one modality."""
+    variants = {variant.name: variant for variant in training.compared}
+    _train_fusions(training, training.corpus(), variants, training.plan.compared)
+    return [training.run / f"{name}.pt" for name in (*SINGLES, *variants)]
 
 
 def _train_encoders(training: Training, corpus: Corpus) -> None:
@@ -98,7 +95,7 @@ def _train_encoders(training: Training, corpus: Corpus) -> None:
     for name, rank in SINGLES.items():
         alone = Network(replace(corpus.dims, rank=rank))
         alone.load_state_dict(states[name])
-        _save(training, corpus, alone, "concatenation", {}, run / f"{name}.pt")
+        _save(training, corpus, alone, SHIPPED, {}, run / f"{name}.pt")
     network = Network(corpus.dims)
     network.text.load_state_dict(states["text"])
     for name in SINGLES:
@@ -107,15 +104,17 @@ def _train_encoders(training: Training, corpus: Corpus) -> None:
     torch.save(network.state_dict(), run / "encoders.pt")
 
 
-def _train_fusions(training: Training, corpus: Corpus, variants: Sequence[Variant]) -> None:
-    missing = [variant for variant in variants if not (training.run / f"{variant.name}.pt").exists()]
-    jobs = [Job(variant.name, partial(_fuse, training, variant), training.plan.head.epochs) for variant in missing]
-    side_by_side(jobs)
-    for variant in missing:
-        done = _loaded(training.run / variant.name / DONE)
+def _train_fusions(training: Training, corpus: Corpus, variants: Mapping[str, Variant], stage: Stage) -> None:
+    """Each to `run/NAME.pt`; those that are there are left."""
+    missing = {name: each for name, each in variants.items() if not (training.run / f"{name}.pt").exists()}
+    side_by_side(
+        [Job(name, partial(_fuse, training, each, stage, name), stage.epochs) for name, each in missing.items()]
+    )
+    for name, variant in missing.items():
+        done = _loaded(training.run / name / DONE)
         network = _encoders(training, replace(corpus.dims, rank=variant.rank), variant.kind)
         network.fusion.load_state_dict(done["fusion"])
-        _save(training, corpus, network, variant.kind, done["svd"], training.run / f"{variant.name}.pt")
+        _save(training, corpus, network, variant.kind, done["svd"], training.run / f"{name}.pt")
 
 
 def _encoders(training: Training, dims: Dimensions, kind: str) -> Network:
@@ -163,18 +162,18 @@ def _single(training: Training, name: str, tell: Tell) -> None:
 
 def _keep_features(training: Training, numbers: Sequence[int], tell: Tell) -> None:
     corpus = training.corpus()
-    network = _encoders(training, corpus.dims, "concatenation")
+    network = _encoders(training, corpus.dims, SHIPPED)
     for number in numbers:
         file = training.run / "features" / f"{number}.pt"
         features.keep(network, corpus, file, training.plan.seed - 1 - number)
         tell()
 
 
-def _fuse(training: Training, variant: Variant, tell: Tell) -> None:
+def _fuse(training: Training, variant: Variant, stage: Stage, name: str, tell: Tell) -> None:
     corpus, plan = training.corpus(), training.plan
     probe = Probe(corpus.held_out(), corpus.language(), FUSED)
-    held_out = probe.features(_encoders(training, corpus.dims, "concatenation"))
+    held_out = probe.features(_encoders(training, corpus.dims, SHIPPED))
     drawings = [training.run / "features" / f"{number}.pt" for number in range(plan.passes)]
-    dims, folder = replace(corpus.dims, rank=variant.rank), training.run / variant.name
-    fusion, report = train_joint(variant.kind, dims, drawings, probe, held_out, folder, plan.head, plan.seed, tell)
+    dims, folder = replace(corpus.dims, rank=variant.rank), training.run / name
+    fusion, report = train_joint(variant.kind, dims, drawings, probe, held_out, folder, stage, plan.seed, tell)
     torch.save({"fusion": fusion, "svd": report}, folder / DONE)

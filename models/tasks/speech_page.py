@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.tasks import speech_plots
 from models.tasks.speech_bars import bars, text
+from models.tasks.speech_camera import camera_section
 from models.tasks.speech_cells import AIRS, CLEAN, LOSSES, SETS, SKEWS_MS, Air, Cell
 from models.tasks.speech_rows import Row, find, one
 from models.tasks.speech_sections import bundle_section, path_section, peer_section, table
@@ -81,6 +82,7 @@ def page(rows: Sequence[Row]) -> str:
         _out_of_step(rows),
         _with_losses(rows),
         bundle_section(rows),
+        camera_section(rows),
         path_section(rows),
         peer_section(rows),
     ]
