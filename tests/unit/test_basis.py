@@ -124,9 +124,8 @@ def test_a_head_sees_on_the_new_basis_what_it_saw_on_the_old_one() -> None:
     basis.fit(fusion, KNOWN.features, KNOWN.mask, KNOWN.labels)
     rotated = np.linalg.qr(np.random.default_rng(1).standard_normal((12, 12)))[0]
     fusion.components.copy_(torch.from_numpy(rotated).float() @ fusion.components)
-    inputs = (*(part[None] for part in torch.from_numpy(KNOWN.features).split([3, 5, 4], dim=1)),)
+    text, audio, video = (torch.from_numpy(part)[None] for part in np.split(KNOWN.features, [3, 8], axis=1))
     mask, lengths = torch.from_numpy(KNOWN.mask)[None], torch.tensor([len(KNOWN.mask)])
-    text, audio, video = inputs
     before, _, _ = fusion(text, audio, video, mask, lengths)
     basis.refit(fusion, KNOWN.features, KNOWN.mask, KNOWN.labels)
     after, projected, _ = fusion(text, audio, video, mask, lengths)

@@ -39,7 +39,8 @@ class Graph:
 @pytest.fixture(scope="module", params=VARIANTS, ids=lambda variant: f"{variant[0]}-{'sound' if variant[1] else 'all'}")
 def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Graph:
     """Each kind once."""
-    return Graph(*request.param, tmp_path_factory.mktemp("fusion"))
+    kind, columns = request.param
+    return Graph(kind, columns, tmp_path_factory.mktemp("fusion"))
 
 
 def test_every_kind_has_the_same_ports(graph: Graph) -> None:

@@ -163,9 +163,10 @@ def test_where_nobody_votes_there_is_most_likely_no_word() -> None:
 @given(SEED)
 @settings(max_examples=20)
 def test_gates_sum_to_one_over_what_is_present(seed: int) -> None:
-    fusion, (*features, mask) = FITTED["gated"], inputs(2, 6, seed)
+    fusion, given_ = FITTED["gated"], inputs(2, 6, seed)
     assert isinstance(fusion, Gated)
-    gates = fusion.gates(torch.cat(list(fusion.parts(*features, mask)), dim=2), mask)
+    mask = given_[3]
+    gates = fusion.gates(torch.cat(list(fusion.parts(*given_)), dim=2), mask)
     assert (gates[mask == 0] == 0).all()
     assert (gates[mask > 0] > 0).all()
     assert torch.allclose(gates.sum(dim=2), mask.amax(dim=2), atol=1e-5)
