@@ -207,7 +207,7 @@ def _aligned(
 def _turn_head(fusion: Concatenation, turn: Tensor) -> None:
     """`turn` is [k + 1, k], from the new basis to the old one, the last row a constant."""
     rank = fusion.dims.rank
-    for layer in (layer for stream in fusion.head.streams for layer in (stream.forward_1, stream.backward_1)):
+    for layer in fusion.head.first_layers():
         weight, bias = layer.get_parameter("weight_ih_l0"), layer.get_parameter("bias_ih_l0")
         old = weight[:, :rank].clone()
         weight[:, :rank] = old @ turn[:rank].T

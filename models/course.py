@@ -58,7 +58,7 @@ class Course:
                 group["lr"] = self.stage.rate(self._epoch + step / steps)
             loss = loss_of(batch)
             self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(self._moving, SLOPE)
             self._optimiser.step()
             total += loss.item()

@@ -33,11 +33,12 @@ class Dimensions:
 
     tokens: int  # known words, 0 included
     classes: int  # words that can be said, 0 is no word
-    text: int = 16
+    text: int = 8
     audio: int = 192
     video: int = 128
-    rank: int = 84  # a quarter of the features
+    rank: int = 82  # a quarter of the features
     hidden: int = 128
+    streams: int = 2  # of the head
 
     @property
     def features(self) -> int:

@@ -16,18 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from models.tasks import (
-    speech,
-    speech_bars,
-    speech_compare,
-    speech_conditions,
-    speech_page,
-    speech_peers,
-    speech_report,
-)
-from models.tasks.speech_cells import CLEAN, SEEDS, Air, Cell, degradation
-from models.tasks.speech_counts import Plan, count
-from models.tasks.speech_rows import Row, Scored, degradation_rows, find, hint_rows, member_rows, one
+from models.measure import bars, compare, conditions, page, peer_rows, report
+from models.measure.cells import CLEAN, SEEDS, Air, Cell, degradation
+from models.measure.counts import Plan, count
+from models.measure.rows import Row, Scored, degradation_rows, find, hint_rows, member_rows, one
+from models.tasks import speech
 from stream.noise import Noise
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -62,20 +55,20 @@ def evaluate(
     """
     told = speech.transcripts(data)
     sentences = {name: told[name] for name in speech.held_out("test")[:clips]}
-    others = speech_compare.found_in(compared) if compared else {}
-    plans = [Plan(bundle, tuple(degradation()), seeds), *speech_compare.plans(others, seeds)]
+    others = compare.found_in(compared) if compared else {}
+    plans = [Plan(bundle, tuple(degradation()), seeds), *compare.plans(others, seeds)]
     with _progress() as bar:
         stage = partial(_stage, bar)
         own, *rest = count(plans, data, sentences, stage("Conditions", len(sentences)))
         scored = Scored.of(own, seeds, "test clips of GRID s1")
         rows = degradation_rows(scored) + member_rows(scored) + hint_rows(scored)
-        rows += speech_compare.compare(others, dict(zip(others, rest, strict=True)), scored)
-        rows += speech_report.report(data, bundle, sentences, scored, partial(stage, "Whole path"))
+        rows += compare.compare(others, dict(zip(others, rest, strict=True)), scored)
+        rows += report.report(data, bundle, sentences, scored, partial(stage, "Whole path"))
         few = dict(list(sentences.items())[:CAMERA_CLIPS])
-        for camera in (speech_conditions.look_rows, speech_conditions.fault_rows):
+        for camera in (conditions.look_rows, conditions.fault_rows):
             rows += camera(data, bundle, few, partial(stage, "Camera"))
         if peers:
-            rows += speech_peers.peer_rows(data, sentences, min(seeds, PEER_SEEDS), partial(stage, "Peers"))
+            rows += peer_rows.peer_rows(data, sentences, min(seeds, PEER_SEEDS), partial(stage, "Peers"))
     return rows
 
 
@@ -98,14 +91,14 @@ def main_figures(rows: Sequence[Row]) -> list[Row]:
 def card(rows: Sequence[Row]) -> list[dict[str, str]]:
     """The main figures as a model card has them: figure, value as text, data, command."""
     return [
-        {"figure": each["figure"], "value": speech_bars.text(each), "data": each["data"], "command": each["command"]}
+        {"figure": each["figure"], "value": bars.text(each), "data": each["data"], "command": each["command"]}
         for each in main_figures(rows)
     ]
 
 
 def write_report(rows: Sequence[Row], folder: Path = DOCS) -> list[Path]:
     """Write the report page, its plots and the table of all cells; what was written."""
-    return speech_page.write(rows, folder)
+    return page.write(rows, folder)
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

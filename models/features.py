@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.network import Network
 from models.tasks.speech_batch import batches
@@ -30,11 +30,21 @@ FIT_ROWS = 25_000  # ticks that a basis is fitted to
 
 @torch.no_grad()
 def encoded(network: Network, batch: Mapping[str, Tensor]) -> Features:
-    """A batch's features by encoders that stand still."""
-    network.eval()
+    """A batch's features by encoders that stand still, in the mode that the network is in."""
     text, audio, video = network.features(batch)
     kept = {name: batch[name] for name in ("mask", "labels", "lengths")}
     return {"text": text, "audio": audio, "video": video, **kept}
+
+
+def unsure(network: Network) -> None:
+    """Let the encoders drop units as when they were trained.
+
+    They know their training clips better than any other; a head would learn to believe them too much.
+    """
+    network.eval()
+    for part in (network.audio, network.video):
+        for module in part.modules():
+            module.train(isinstance(module, nn.Dropout))
 
 
 def keep(network: Network, corpus: Corpus, file: Path, seed: int) -> None:
@@ -42,7 +52,9 @@ def keep(network: Network, corpus: Corpus, file: Path, seed: int) -> None:
     if file.exists():
         return
     file.parent.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
     chance = torch.Generator().manual_seed(seed)
+    unsure(network)
     drawn: list[Features] = []
     for batch in batches(corpus.mixer(ASTRAY), seed):
         features = encoded(network, {**batch, "crops": befallen(batch["crops"], chance)})

@@ -53,7 +53,7 @@ class Concatenation(Fusion):
         self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As every fusion's; `projected` is [batch, ticks, k]."""
-        parts = self.parts(text, audio, video, mask)
+        parts = self.contributions(text, audio, video, mask)
         projected = parts.sum(dim=0)
         logits = self.head(torch.cat([self.noisy(projected), mask], dim=2), lengths)
         return logits, projected, energy_shares(parts, lengths)
@@ -75,11 +75,15 @@ class WeightedAverage(Fusion):
         self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As every fusion's; `projected` is [batch, ticks, k]."""
-        weights = self.reliance(mask).permute(2, 0, 1).unsqueeze(3)  # [3, batch, ticks, 1]
-        parts = weights * self.parts(text, audio, video, mask)
+        parts = self.contributions(text, audio, video, mask)
         projected = parts.sum(dim=0)
         logits = self.head(torch.cat([self.noisy(projected), mask], dim=2), lengths)
         return logits, projected, energy_shares(parts, lengths)
+
+    def contributions(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor) -> Tensor:
+        """The parts by their weights, [3, batch, ticks, k]; `projected` is their sum."""
+        weights = self.reliance(mask).permute(2, 0, 1).unsqueeze(3)  # [3, batch, ticks, 1]
+        return weights * self.parts(text, audio, video, mask)
 
 
 KINDS: dict[str, type[Fusion]] = {

@@ -17,6 +17,8 @@ from torch.nn import functional
 from models import basis, features
 from models.course import Course
 from models.fusion import Fusion, build
+from models.inherit import inherit
+from models.preprocess import FeatureSelector
 from models.single import SMOOTHING
 from models.tasks.speech_batch import cut_short, views
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.encoders import Dimensions
+    from models.network import Network
     from models.plan import Stage
     from models.tasks.speech_probe import Probe
 
@@ -34,6 +37,7 @@ ALONE = 0.6  # weight of the view with sound or pictures alone
 def train_joint(
     kind: str,
     dims: Dimensions,
+    singles: Mapping[str, Network],
     drawings: Sequence[Path],
     probe: Probe,
     held_out: Mapping[str, Sequence[features.Features]],
@@ -44,12 +48,14 @@ def train_joint(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Fit and train; the fusion's state with the least error, and the decomposition's report.
 
-    `held_out` holds the validation clips' features by condition, as `probe.features` gives them.
+    `singles` are the encoders' own networks, whose heads the fusion's begins as; `held_out` holds the validation clips' features by condition, as `probe.features` gives them.
     """
     torch.manual_seed(seed)
     fusion = build(kind, dims)
     first = features.read(drawings[0])
-    found = basis.fit(fusion, *features.gathered(map(features.rows, first)))
+    ticks = features.gathered(map(features.rows, first))
+    found = basis.fit(fusion, *ticks, selector=FeatureSelector())
+    inherit(fusion, singles, *ticks[:2])
     course = Course(folder, stage, fusion, tell)
     for epoch in course.epochs():
         started, chance = time.monotonic(), torch.Generator().manual_seed(seed + epoch)

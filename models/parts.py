@@ -130,6 +130,10 @@ class Fusion(nn.Module, ABC):
         bases = self.components.split(self.counts, dim=1)
         return torch.stack([own @ basis.T for own, basis in zip(columns, bases, strict=True)])
 
+    def contributions(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor) -> Tensor:
+        """What each modality adds to `projected`, [3, batch, ticks, k]."""
+        return self.parts(text, audio, video, mask)
+
     def noisy(self, projected: Tensor) -> Tensor:
         """In training, with noise: the real world's uncertainty."""
         return projected + PROJECTED_NOISE * torch.randn_like(projected) if self.training else projected

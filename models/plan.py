@@ -46,8 +46,10 @@ class Plan:
     text: Stage = Stage((40,), 5e-3)
     audio: Stage = Stage((150, 60), refits=(1, 2, 4, 8, 16, 30, 50, 75, 100, 125, 150, 160, 175, 190))
     video: Stage = Stage((64,), refits=(1, 2, 4, 8, 14, 22, 32, 42, 52))
-    head: Stage = Stage((48,))
-    compared: Stage = Stage((20,))  # the heads of all that is compared, the shipped kind and rank once more among them
-    passes: int = 10  # drawings of the training set whose features are kept for the head
-    ranks: tuple[int, ...] = (16, 32, 168, 336)  # beside the shipped one, for the rank curve
+    head: Stage = Stage((24,), 1e-3)
+    compared: Stage = Stage(
+        (8,), 1e-3
+    )  # the heads of all that is compared, the shipped kind and rank once more among them
+    passes: int = 8  # drawings of the training set whose features are kept for the head
+    ranks: tuple[int, ...] = (16, 32, 164, 328)  # beside the shipped one, for the rank curve
     seed: int = 20_261_124

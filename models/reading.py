@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.encoders import Dimensions
     from models.plan import Stage
 
-SETS, STEPS, MOST_SHOWN = 64, 100, 9
+SETS, STEPS, MOST_SHOWN = 64, 100, 5
 TESTED = 2000
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -41,11 +41,11 @@ SMOOTHING = 0.05
 
 def train_single(
     modality: str, corpus: Corpus, folder: Path, stage: Stage, seed: int, tell: Callable[[], None]
-) -> dict[str, Tensor]:
-    """Train the encoder of `audio` or `video`; the state of its network with the least error."""
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Train the encoder of `audio` or `video`; its network's state with the least error, and its basis's report."""
     torch.manual_seed(seed)
     corpus = corpus.only(modality)
-    network = Network(replace(corpus.dims, rank=SINGLES[modality]))
+    network = Network(replace(corpus.dims, rank=SINGLES[modality], streams=1))
     alone = _Alone(network, modality)
     course = Course(folder, stage, network, tell)
     probe, mixer = Probe(corpus.held_out(), corpus.language(), ALONE[modality]), corpus.mixer()
@@ -59,7 +59,7 @@ def train_single(
         loss = course.train(drawn, partial(alone.loss, chance=chance), len(drawn))
         course.finish_epoch(loss, probe.errors(network), started)
     network.load_state_dict(course.best())
-    return network.state_dict()
+    return network.state_dict(), alone.report(batches(mixer, seed), torch.Generator().manual_seed(seed))
 
 
 class _Alone:
@@ -105,6 +105,17 @@ class _Alone:
         start = (0, dims.text, dims.text + dims.audio)[self.place]
         size = (dims.text, dims.audio, dims.video)[self.place]
         basis.refit(cast("Concatenation", self.network.fusion), *found, columns=range(start, start + size))
+
+    @torch.no_grad()
+    def report(self, drawn: Iterable[Mapping[str, Tensor]], chance: torch.Generator) -> dict[str, Any]:
+        """How much of the training features' energy the present basis holds, as a bundle's manifest says it."""
+        self.network.eval()
+        joint, mask, _ = gathered(self._rows(batch, chance) for batch in drawn)
+        fusion = cast("Concatenation", self.network.fusion)
+        kept = (basis.projected(fusion, joint, mask) ** 2).sum(axis=0)
+        parts = torch.from_numpy(joint)[None].split(fusion.widths, dim=2)
+        whole = float((fusion.joint(parts[0], parts[1], parts[2], torch.from_numpy(mask)[None]) ** 2).sum())
+        return {"explained_energy_ratio": float(kept.sum()) / whole, "singular_values": (kept**0.5).tolist()}
 
     def _rows(self, batch: Mapping[str, Tensor], chance: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         parts, mask = self.features(batch, chance)

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 State = dict[str, torch.Tensor]
 SHIPPED = "concatenation"
-DONE = "done.pt"  # what comes of a stage, in its folder
+DONE = "done.pt"  # what comes of a stage, in its folder,
+REPORT = "report.pt"  # and of what its basis holds
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,11 @@ class Training:
 
     @property
     def compared(self) -> list[Variant]:
-        """Fusions that are measured side by side, trained alike: the kinds at one rank, and one kind at several ranks."""
-        kinds = [Variant(kind, Dimensions.rank) for kind in KINDS]
+        """Fusions that are measured side by side, trained alike: the kinds at one rank, and one kind at several ranks.
+
+        Gated fusion is not among them: it cannot inherit (`inherit.py`), and would have to be trained for far longer.
+        """
+        kinds = [Variant(kind, Dimensions.rank) for kind in KINDS if kind != "gated"]
         return kinds + [Variant(SHIPPED, rank) for rank in self.plan.ranks]
 
     def corpus(self) -> Corpus:
@@ -93,9 +97,9 @@ def _train_encoders(training: Training, corpus: Corpus) -> None:
     side_by_side([*jobs, Job("text", partial(_text, training), plan.text.epochs)])
     states: dict[str, State] = {name: _loaded(run / name / DONE) for name in ("text", *SINGLES)}
     for name, rank in SINGLES.items():
-        alone = Network(replace(corpus.dims, rank=rank))
+        alone = Network(replace(corpus.dims, rank=rank, streams=1))
         alone.load_state_dict(states[name])
-        _save(training, corpus, alone, SHIPPED, {}, run / f"{name}.pt")
+        _save(training, corpus, alone, SHIPPED, _loaded(run / name / REPORT), run / f"{name}.pt")
     network = Network(corpus.dims)
     network.text.load_state_dict(states["text"])
     for name in SINGLES:
@@ -142,6 +146,14 @@ def _save(training: Training, corpus: Corpus, network: Network, kind: str, repor
     torch.save(kept, file)
 
 
+def _network(file: Path) -> Network:
+    """A whole network as `_save` keeps it."""
+    kept = _loaded(file)
+    network = Network(Dimensions(**kept["dims"]), kept["fusion"])
+    network.load_state_dict(kept["network"])
+    return network.eval().requires_grad_(requires_grad=False)
+
+
 def _loaded(file: Path) -> dict[str, Any]:
     kept: dict[str, Any] = torch.load(file, weights_only=True)
     return kept
@@ -156,8 +168,9 @@ def _text(training: Training, tell: Tell) -> None:
 
 def _single(training: Training, name: str, tell: Tell) -> None:
     plan, folder = training.plan, training.run / name
-    state = train_single(name, training.corpus(), folder, getattr(plan, name), plan.seed, tell)
+    state, report = train_single(name, training.corpus(), folder, getattr(plan, name), plan.seed, tell)
     torch.save(state, folder / DONE)
+    torch.save(report, folder / REPORT)
 
 
 def _keep_features(training: Training, numbers: Sequence[int], tell: Tell) -> None:
@@ -175,5 +188,6 @@ def _fuse(training: Training, variant: Variant, stage: Stage, name: str, tell: T
     held_out = probe.features(_encoders(training, corpus.dims, SHIPPED))
     drawings = [training.run / "features" / f"{number}.pt" for number in range(plan.passes)]
     dims, folder = replace(corpus.dims, rank=variant.rank), training.run / name
-    fusion, report = train_joint(variant.kind, dims, drawings, probe, held_out, folder, stage, plan.seed, tell)
+    singles = {single: _network(training.run / f"{single}.pt") for single in SINGLES}
+    fusion, report = train_joint(variant.kind, dims, singles, drawings, probe, held_out, folder, stage, plan.seed, tell)
     torch.save({"fusion": fusion, "svd": report}, folder / DONE)

@@ -27,7 +27,7 @@ class Voting(Fusion):
 
     def __init__(self, dims: Dimensions) -> None:
         super().__init__(dims)
-        self.heads = nn.ModuleList(FramesHead(dims, masks=1) for _ in range(MODALITIES))
+        self.heads = nn.ModuleList(FramesHead(dims, masks=1, streams=1) for _ in range(MODALITIES))
         prior = torch.full((dims.classes,), (1 - SILENCE) / max(dims.classes - 1, 1))
         prior[0] = SILENCE
         self.register_buffer("nothing", prior.log(), persistent=False)

@@ -1,6 +1,6 @@
 """A quick look at a network in training: word error rates of whole validation clips, in torch.
 
-Not what is reported: `speech_report.py` measures the exported bundle by the service's own path, on the test clips.
+Not what is reported: `measure/report.py` measures the exported bundle by the service's own path, on the test clips.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from models.measure.cells import CLEAN, Air, Cell
+from models.measure.conditions import LATE, LOST, fault_rows
+from models.measure.hearing import Play, hear, scene
+from models.measure.looks import FAULTS
+from models.measure.rows import Row
 from models.tasks import speech
-from models.tasks.speech_cells import CLEAN, Air, Cell
-from models.tasks.speech_conditions import LATE, LOST, fault_rows
-from models.tasks.speech_hearing import Play, hear, scene
-from models.tasks.speech_looks import FAULTS
-from models.tasks.speech_rows import Row
 from models.tasks.speech_score import errors
 from stream.noise import Noise
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.peers import LETTER_NAMES, PROMPT, SLOTS, Sphinx, Whisper, grammar, peers
+from models.measure.peers import LETTER_NAMES, PROMPT, SLOTS, Sphinx, Whisper, grammar, peers
 from models.synthetic import WORDS
 from models.tasks.speech import held_out
 from models.tasks.speech_score import DIGITS, normalised

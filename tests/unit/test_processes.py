@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from models.processes import in_processes
+from models.measure.processes import in_processes
 
 
 def test_results_come_in_the_order_of_the_jobs_and_each_is_told() -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.statistics import Bootstrap
+from models.measure.statistics import Bootstrap
 
 WORDS = np.full(40, 6)
 

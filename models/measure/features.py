@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
-from models.tasks.speech_cells import Segment, Sight, Sound
+from models.measure.cells import Segment, Sight, Sound
 from stream import clip
 from stream.content import TEXT
 from stream.face import FaceFinder

@@ -17,9 +17,9 @@ import numpy as np
 
 from models import bundle as bundles
 from models.bundle import MANIFEST, Bundle, Manifest
-from models.tasks.speech_cells import AIRS, Cell, comparison
-from models.tasks.speech_counts import Counts, Plan
-from models.tasks.speech_rows import Row, Scored, conditions, named, not_worse, percent, row
+from models.measure.cells import AIRS, Cell, comparison
+from models.measure.counts import Counts, Plan
+from models.measure.rows import Row, Scored, conditions, named, not_worse, percent, row
 from stream.errors import ConfigError
 from stream.provider import Arrays, Models
 

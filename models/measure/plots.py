@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.tasks.speech_cells import AIRS, CLEAN, LOSSES, SETS, SKEWS_MS, Air, Cell
-from models.tasks.speech_rows import Row, by_rank, conditions, find, one
+from models.measure.cells import AIRS, CLEAN, LOSSES, SETS, SKEWS_MS, Air, Cell
+from models.measure.rows import Row, by_rank, conditions, find, one
 from stream.noise import Noise
 
 if TYPE_CHECKING:

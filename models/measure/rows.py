@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.statistics import Bootstrap, Estimate
-from models.tasks.speech_cells import AIRS, SETS, Air, Cell, degradation
-from models.tasks.speech_counts import Counts
+from models.measure.cells import AIRS, SETS, Air, Cell, degradation
+from models.measure.counts import Counts
+from models.measure.statistics import Bootstrap, Estimate
 from stream.noise import Noise
 
 COMMAND = "python -m models evaluate speech"

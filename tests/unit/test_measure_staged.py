@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.measure.looks import FAULTS
+from models.measure.staged import CONDITIONS, LOW_QUALITY, PLAIN, staged
 from models.synthetic import speak, write_clip
-from models.tasks.speech_looks import FAULTS
-from models.tasks.speech_staged import CONDITIONS, LOW_QUALITY, PLAIN, staged
 from stream import clip
 from stream.errors import ConfigError
 from stream.frame import Frame, Modality

@@ -8,12 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from models import bundle as bundles
+from models.measure.cells import CLEAN, Air, Cell, Segment, Sight, Sound
+from models.measure.counts import Counts, Fusing, Plan, count
+from models.measure.features import Clip, Encoding, Key, Part
+from models.measure.hearing import Play, hear, scene
+from models.measure.peer_rows import peer_rows
 from models.tasks import speech
-from models.tasks.speech_cells import CLEAN, Air, Cell, Segment, Sight, Sound
-from models.tasks.speech_counts import Counts, Fusing, Plan, count
-from models.tasks.speech_features import Clip, Encoding, Key, Part
-from models.tasks.speech_hearing import Play, hear, scene
-from models.tasks.speech_peers import peer_rows
 from models.tasks.speech_score import errors
 from stream.blocks import Blocks
 from stream.frame import Frame, Modality

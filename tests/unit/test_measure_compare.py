@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from models import bundle as bundles
-from models.tasks.speech_cells import Cell, comparison
-from models.tasks.speech_compare import About, cells, error_rows, found_in, plans, rank_rows, sound_rows
-from models.tasks.speech_counts import Counts
-from models.tasks.speech_rows import Row, Scored, find, one
-from models.tasks.speech_sections import bundle_section
+from models.measure.cells import Cell, comparison
+from models.measure.compare import About, cells, error_rows, found_in, plans, rank_rows, sound_rows
+from models.measure.counts import Counts
+from models.measure.rows import Row, Scored, find, one
+from models.measure.sections import bundle_section
 from stream.errors import ConfigError
 
 CLIPS, SEEDS = 6, 2

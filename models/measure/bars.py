@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from models.tasks.speech_cells import CLEAN, Air, Cell
-from models.tasks.speech_rows import Row, find, named, one
+from models.measure.cells import CLEAN, Air, Cell
+from models.measure.rows import Row, find, named, one
 from stream.noise import Noise
 
 BABBLE_0, BABBLE_5, BABBLE_LOUD = (Air(Noise.BABBLE, snr_db) for snr_db in (0.0, 5.0, -5.0))

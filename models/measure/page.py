@@ -9,12 +9,12 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from models.tasks import speech_plots
-from models.tasks.speech_bars import bars, text
-from models.tasks.speech_camera import camera_section
-from models.tasks.speech_cells import AIRS, CLEAN, LOSSES, SETS, SKEWS_MS, Air, Cell
-from models.tasks.speech_rows import Row, find, one
-from models.tasks.speech_sections import bundle_section, path_section, peer_section, table
+from models.measure import plots
+from models.measure.bars import bars, text
+from models.measure.camera import camera_section
+from models.measure.cells import AIRS, CLEAN, LOSSES, SETS, SKEWS_MS, Air, Cell
+from models.measure.rows import Row, find, one
+from models.measure.sections import bundle_section, path_section, peer_section, table
 from stream.noise import Noise
 
 PAGE = "hearing-and-seeing.md"
@@ -65,7 +65,7 @@ def write(rows: Sequence[Row], folder: Path) -> list[Path]:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(find(rows, table="degradation"))
-    return [folder / PAGE, folder / CSV, *speech_plots.draw(rows, folder)]
+    return [folder / PAGE, folder / CSV, *plots.draw(rows, folder)]
 
 
 def page(rows: Sequence[Row]) -> str:

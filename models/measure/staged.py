@@ -18,7 +18,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from models.tasks.speech_looks import FAULTS, LOOKS, PICTURES_HZ, Look, Shot
+from models.measure.looks import FAULTS, LOOKS, PICTURES_HZ, Look, Shot
 from stream import clip
 from stream.errors import ConfigError
 from stream.face import Face, FaceFinder
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-    from models.tasks.speech_looks import Pictures
+    from models.measure.looks import Pictures
 
 LOW_QUALITY = "JPEG quality 30"
 LOW_QUALITY_QUANTISER = 12  # FFmpeg's; its error is that of IJG's quality 30, 39 dB on these clips

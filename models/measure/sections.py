@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from models.tasks.speech_bars import text
-from models.tasks.speech_cells import AIRS, CLEAN, Air, Cell
-from models.tasks.speech_rows import Row, by_rank, find, named, one
+from models.measure.bars import text
+from models.measure.cells import AIRS, CLEAN, Air, Cell
+from models.measure.rows import Row, by_rank, find, named, one
 from stream.noise import Noise
 
 BUNDLES = """## Fusions side by side

@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.processes import in_processes
-from models.statistics import Bootstrap
-from models.tasks.speech_cells import CLEAN, Air, Cell
-from models.tasks.speech_hearing import Play, hear, scene
-from models.tasks.speech_looks import FAULTS
-from models.tasks.speech_rows import Row, conditions, named, not_worse, percent, row
+from models.measure.cells import CLEAN, Air, Cell
+from models.measure.hearing import Play, hear, scene
+from models.measure.looks import FAULTS
+from models.measure.processes import in_processes
+from models.measure.rows import Row, conditions, named, not_worse, percent, row
+from models.measure.staged import CONDITIONS, PLAIN, staged
+from models.measure.statistics import Bootstrap
 from models.tasks.speech_score import errors
-from models.tasks.speech_staged import CONDITIONS, PLAIN, staged
 from stream.frame import Modality
 from stream.noise import Noise
 from stream.scene import Scene

@@ -1,6 +1,6 @@
 """What the service's whole path makes of clips that training never saw, as rows.
 
-Single clips beside the short way of `speech_counts.py`, joined sessions, wrong words on the screen, when words were said,
+Single clips beside the short way of `counts.py`, joined sessions, wrong words on the screen, when words were said,
 other speakers.
 """
 
@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from models.statistics import Bootstrap
+from models.measure.cells import CLEAN, Air, Cell
+from models.measure.features import true_word
+from models.measure.hearing import Heard, Play, TimedWord, exactly_one, hear, scene, time_errors_ms
+from models.measure.rows import Row, Scored, conditions, named, percent, row
+from models.measure.statistics import Bootstrap
 from models.tasks import speech
-from models.tasks.speech_cells import CLEAN, Air, Cell
-from models.tasks.speech_features import true_word
-from models.tasks.speech_hearing import Heard, Play, TimedWord, exactly_one, hear, scene, time_errors_ms
-from models.tasks.speech_rows import Row, Scored, conditions, named, percent, row
 from models.tasks.speech_score import errors
 from stream.noise import Noise, random_for
 from stream.scene import Scene

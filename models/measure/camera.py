@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.tasks.speech_bars import text
-from models.tasks.speech_rows import Row, find
-from models.tasks.speech_sections import table
+from models.measure.bars import text
+from models.measure.rows import Row, find
+from models.measure.sections import table
 
 LOOKS = """## Before the camera
 

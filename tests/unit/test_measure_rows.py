@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.statistics import Estimate
-from models.tasks import speech_page
-from models.tasks.speech_bars import bars, text
-from models.tasks.speech_cells import AIRS, CLEAN, SETS, Air, Cell, degradation
-from models.tasks.speech_counts import Counts
-from models.tasks.speech_rows import (
+from models.measure import page as report_page
+from models.measure.bars import bars, text
+from models.measure.cells import AIRS, CLEAN, SETS, Air, Cell, degradation
+from models.measure.counts import Counts
+from models.measure.rows import (
     Row,
     Scored,
     conditions,
@@ -22,6 +21,7 @@ from models.tasks.speech_rows import (
     one,
     row,
 )
+from models.measure.statistics import Estimate
 from stream.noise import Noise
 
 CLIPS, SEEDS = 8, 2
@@ -127,15 +127,15 @@ def test_a_value_is_told_with_its_unit_and_interval() -> None:
 def test_the_page_has_every_value_of_its_tables_and_plots_that_are_the_same_each_time(
     rows: list[Row], tmp_path: Path
 ) -> None:
-    written = speech_page.write(rows, tmp_path / "one")
-    again = speech_page.write(rows, tmp_path / "two")
+    written = report_page.write(rows, tmp_path / "one")
+    again = report_page.write(rows, tmp_path / "two")
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
-    page = (tmp_path / "one" / speech_page.PAGE).read_text()
+    page = (tmp_path / "one" / report_page.PAGE).read_text()
     for air in AIRS:
-        assert speech_page.brief(one(rows, "degradation", Cell("A+V", air))) in page
+        assert report_page.brief(one(rows, "degradation", Cell("A+V", air))) in page
     assert all(f"]({path.name})" in page for path in written if path.suffix == ".svg")
-    lines = (tmp_path / "one" / speech_page.CSV).read_text().splitlines()
-    assert lines[0] == ",".join(speech_page.COLUMNS)
+    lines = (tmp_path / "one" / report_page.CSV).read_text().splitlines()
+    assert lines[0] == ",".join(report_page.COLUMNS)
     assert len(lines) == 1 + 7 * 11 * 4 * 3
     assert sum(len(line) for line in lines) < 200_000
 

@@ -1,4 +1,4 @@
-from models.tasks.speech_cells import (
+from models.measure.cells import (
     CLEAN,
     SETS,
     Air,

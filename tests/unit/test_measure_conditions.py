@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from models.statistics import Bootstrap
-from models.tasks.speech_cells import CLEAN, Air, Cell
-from models.tasks.speech_conditions import LATE, LATE_MS, LOST, Job, Measured, _fault_row, _look_row
-from models.tasks.speech_hearing import scene
-from models.tasks.speech_looks import FAULTS
-from models.tasks.speech_staged import CONDITIONS, PLAIN
+from models.measure.cells import CLEAN, Air, Cell
+from models.measure.conditions import LATE, LATE_MS, LOST, Job, Measured, _fault_row, _look_row
+from models.measure.hearing import scene
+from models.measure.looks import FAULTS
+from models.measure.staged import CONDITIONS, PLAIN
+from models.measure.statistics import Bootstrap
 from stream.frame import Modality
 from stream.noise import Noise
 

@@ -2,7 +2,7 @@
 
     Play -> records -> lane -> finals -> Heard
 
-`speech_counts.py` measures many more conditions by a shorter way; this one says whether the short way can be believed.
+`counts.py` measures many more conditions by a shorter way; this one says whether the short way can be believed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models import bundle as bundles
-from models.processes import in_processes
-from models.tasks.speech_cells import SETS, Cell
+from models.measure.cells import SETS, Cell
+from models.measure.processes import in_processes
 from stream.config import Settings
 from stream.frame import Modality
 from stream.noise import Noise

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from models.evaluate import card
-from models.tasks.speech_cells import Cell, degradation
-from models.tasks.speech_counts import Counts
-from models.tasks.speech_hearing import Heard, TimedWord
-from models.tasks.speech_report import CELLS, JOINED, Corpus, _joined_rows, _plain_rows, _single_rows
-from models.tasks.speech_rows import Row, Scored, degradation_rows, find, row
-from models.tasks.speech_sections import path_section, peer_section
+from models.measure.cells import Cell, degradation
+from models.measure.counts import Counts
+from models.measure.hearing import Heard, TimedWord
+from models.measure.report import CELLS, JOINED, Corpus, _joined_rows, _plain_rows, _single_rows
+from models.measure.rows import Row, Scored, degradation_rows, find, row
+from models.measure.sections import path_section, peer_section
 from stream.frame import Modality
 from stream.replay import sources
 from stream.scene import timed

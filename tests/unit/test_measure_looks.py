@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.measure.looks import FAULTS, LOOKS, SMALL_FACE_PX, TURN_DEGREES, Look, Shot
 from models.synthetic import speak
-from models.tasks.speech_looks import FAULTS, LOOKS, SMALL_FACE_PX, TURN_DEGREES, Look, Shot
 from stream.face import Face, FaceFinder
 
 COUNT = 20

@@ -1,7 +1,7 @@
 import pytest
 
-from models.tasks.speech_cells import Air, Cell
-from models.tasks.speech_hearing import TimedWord, exactly_one, scene, time_errors_ms
+from models.measure.cells import Air, Cell
+from models.measure.hearing import TimedWord, exactly_one, scene, time_errors_ms
 from stream.frame import Modality
 from stream.noise import Noise
 

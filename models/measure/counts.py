@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from models import bundle as bundles
 from models.bundle import ENCODERS, Bundle
-from models.processes import in_processes
-from models.tasks.speech_cells import Cell, Segment, distinct_segments
-from models.tasks.speech_features import Clip, Encoding, Key, Part
+from models.measure.cells import Cell, Segment, distinct_segments
+from models.measure.features import Clip, Encoding, Key, Part
+from models.measure.processes import in_processes
 from models.tasks.speech_score import errors
 from stream.decode import spoken
 from stream.frame import Modality

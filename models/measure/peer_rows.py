@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.processes import in_processes
-from models.statistics import Bootstrap
-from models.tasks.speech_cells import AIRS, Cell, distinct_segments
-from models.tasks.speech_features import Clip
-from models.tasks.speech_rows import Row, conditions, named, percent, row
+from models.measure.cells import AIRS, Cell, distinct_segments
+from models.measure.features import Clip
+from models.measure.processes import in_processes
+from models.measure.rows import Row, conditions, named, percent, row
+from models.measure.statistics import Bootstrap
 from models.tasks.speech_score import errors
 
 if TYPE_CHECKING:
-    from models.peers import Peer
+    from models.measure.peers import Peer
 
 CELLS = [Cell("A", air) for air in AIRS]
 
@@ -68,6 +68,6 @@ def _count_clip(
 @cache
 def _installed() -> Sequence[Peer]:
     """Once a process."""
-    from models.peers import peers
+    from models.measure.peers import peers
 
     return peers()
