@@ -221,7 +221,7 @@ def test_every_option_of_the_models_commands_is_there_with_the_commands_that_tak
         for option in parameter.opts
         if option.startswith("--")
     }
-    said = rows("python -m models train|evaluate|export TASK")
+    said = rows("python -m models train|compare|evaluate|export TASK")
     assert {(option, name) for cell, takes, *_ in said for option in names(cell) for name in names(takes)} == taken
 
 
