@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOT_ERRORS = ("epoch", "loss", "seconds")
 NAMES = {
+    "words": "words wrongly read, of drawn sets",
     "a": "audio, clean",
     "a0": "audio, babble at 0 dB",
     "a-5": "audio, babble at -5 dB",
@@ -54,6 +55,6 @@ def _stage(name: str, lines: list[dict[str, Any]], left: Axes, right: Axes) -> N
     left.set(title=f"{name}: training loss", xlabel="epoch", ylabel="nats")
     for key in (key for key in lines[0] if key not in NOT_ERRORS):
         right.plot(epochs, [line[key] for line in lines], label=NAMES.get(key, key))
-    right.set(title=f"{name}: errors on validation clips", xlabel="epoch", ylabel="%", ylim=(0, 100))
+    right.set(title=f"{name}: errors on what is held out", xlabel="epoch", ylabel="%", ylim=(0, 100))
     right.grid(alpha=0.3)
     right.legend(fontsize=8)
