@@ -24,7 +24,7 @@ from models.tasks import speech
 from stream.noise import Noise
 
 DOCS = Path(__file__).parents[1] / "docs"
-CAMERA_CLIPS = 50  # each is transformed and recognised in some twenty conditions
+CAMERA_CLIPS = 30  # each is transformed and recognised in some twenty conditions
 PEER_SEEDS = 1  # whisper takes a second a clip
 MAIN_AIRS = (CLEAN, *(Air(Noise.BABBLE, snr_db) for snr_db in (0.0, -5.0)))
 MAIN_CELLS = (*(Cell(modalities, air) for air in MAIN_AIRS for modalities in ("A+V+T", "A+V", "A")), Cell("V"))
