@@ -1,4 +1,4 @@
-"""`python -m models train|evaluate|export TASK`: from clips to a shipped bundle."""
+"""`python -m models train|compare|evaluate|export TASK`: from clips to a shipped bundle."""
 
 from __future__ import annotations
 
@@ -99,7 +99,12 @@ def evaluate(
     """
     _need("jiwer", "matplotlib")
     from models import evaluate as measure
+    from models.measure.peers import peers as installed_peers
 
+    if peers:
+        installed_peers()  # refuses at once what would otherwise fail after minutes
+    if run is not None and not (RUNS / run).is_dir():
+        raise ConfigError(f"{RUNS / run} is not there; give the run whose network was exported.")
     rows = measure.evaluate(_clips(data), bundle, clips, seeds=seeds, compared=bundles, peers=peers)
     if run is not None:
         (RUNS / run / "metrics.json").write_text(json.dumps(measure.card(rows), indent=1) + "\n")

@@ -13,7 +13,7 @@ Captions for live video speech: a word or none for every {tick_ms} ms, from soun
 around the speech.
 
 - **Path**: text, audio and video encoders ({features} features a tick) -> selected, standardised -> {fusion}, of
-  rank {rank}, which holds {energy:.1%} of the training features' energy -> two bidirectional GRU layers -> {words} words
+  rank {rank}, which holds {energy:.1%} of the training features' energy -> two streams of two bidirectional GRU layers -> {words} words
   or none.
 - **Context**: a tick's features need {right_ms} ms after it and {left_ms} ms before it.
 - **Trained on** 750 clips of one speaker of GRID (750 of the 900 clips of speaker 1; 100 were kept for test, 50 for

@@ -69,12 +69,12 @@ class Course:
         self._epoch += 1
         error = sum(errors.values()) / len(errors)
         line = {"epoch": self._epoch, "loss": round(loss, 4), **errors, "seconds": round(time.monotonic() - started, 1)}
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
         if error <= self._least:
             self._least = error
             _save(self.network.state_dict(), self.folder / "best.pt")
         _save(self._state(), self.folder / "state.pt")
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
         self._tell()
 
     def best(self) -> dict[str, Tensor]:

@@ -37,14 +37,14 @@ def encoded(network: Network, batch: Mapping[str, Tensor]) -> Features:
 
 
 def unsure(network: Network) -> None:
-    """Let the encoders drop units as when they were trained.
+    """Let the pictures' encoder drop units as when it was trained.
 
-    They know their training clips better than any other; a head would learn to believe them too much.
+    It knows its training clips better than any other; a head would learn to believe it too much. (Sound's has no
+    dropout: in endless noise it does not learn its clips by heart.)
     """
     network.eval()
-    for part in (network.audio, network.video):
-        for module in part.modules():
-            module.train(isinstance(module, nn.Dropout))
+    for module in network.video.modules():
+        module.train(isinstance(module, nn.Dropout))
 
 
 def keep(network: Network, corpus: Corpus, file: Path, seed: int) -> None:

@@ -46,7 +46,11 @@ def side_by_side(jobs: Sequence[Job]) -> None:
     with context.Manager() as manager, _bars(jobs) as advance:
         told = manager.Queue()
         with ProcessPoolExecutor(cores(), context, torch.set_num_threads, (1,), max_tasks_per_child=1) as pool:
-            _follow(told, {pool.submit(job.call, partial(told.put, job.name)) for job in jobs}, advance)
+            try:
+                _follow(told, {pool.submit(job.call, partial(told.put, job.name)) for job in jobs}, advance)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # what waits does not begin
+                raise
 
 
 def cores() -> int:

@@ -25,8 +25,10 @@ from models.plan import Plan
 from models.progress import Job, cores, side_by_side
 from models.reading import train_text
 from models.single import SINGLES, train_single
+from models.tasks.speech import preparation
 from models.tasks.speech_corpus import Corpus
 from models.tasks.speech_probe import FUSED, Probe
+from stream.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,8 +73,8 @@ class Training:
         return kinds + [Variant(SHIPPED, rank) for rank in self.plan.ranks]
 
     def corpus(self) -> Corpus:
-        """The clips; they are prepared once."""
-        return Corpus.load(self.data, self.run.parent / "speech-data")
+        """The clips; they are prepared once for each version of the code that hears and sees them."""
+        return Corpus.load(self.data, self.run.parent / "speech-data" / preparation())
 
 
 def train(training: Training) -> None:
@@ -85,7 +87,17 @@ def train(training: Training) -> None:
 
 
 def compare(training: Training) -> list[Path]:
-    """Train fusions that are measured side by side; their files, and those of what knows one modality."""
+    """Train fusions that are measured side by side; their files, and those of what knows one modality.
+
+    Raises
+    ------
+    ConfigError
+        The run has no encoders and features yet.
+    """
+    last = training.run / "features" / f"{training.plan.passes - 1}.pt"
+    missing = [file for file in (training.run / "encoders.pt", last) if not file.exists()]
+    if missing:
+        raise ConfigError(f"{missing[0]} is not there; run `python -m models train` to its end first.")
     variants = {variant.name: variant for variant in training.compared}
     _train_fusions(training, training.corpus(), variants, training.plan.compared)
     return [training.run / f"{name}.pt" for name in (*SINGLES, *variants)]

@@ -7,6 +7,8 @@ serves: `stream/clip.py` hears and sees, `stream/raster.py` places and crops.
 from __future__ import annotations
 
 import csv
+import hashlib
+import inspect
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from rich.progress import track
 
 from models import synthetic
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, RATE_HZ, TICK_MS, TICK_SAMPLES
-from stream import clip
+from stream import clip, face, media, mouth, raster, upright
 from stream.face import FaceFinder
 from stream.frame import Frame, Modality
 from stream.mouth import Mouth
@@ -128,6 +130,12 @@ def _tick_span(start_s: float, end_s: float) -> tuple[int, int]:
 def load(data: Path, names: Sequence[str], cache: Path) -> list[Utterance]:
     """Clips of the corpus as utterances; what was prepared before is read from `cache`."""
     return _in_processes(partial(_prepared, words=word_times(data), data=data, cache=cache), names, "clips")
+
+
+def preparation() -> str:
+    """Names the code that hears and sees clips: by it, what is in a cache is that of another version or not."""
+    sources = [Path(inspect.getfile(part)).read_bytes() for part in (clip, face, media, mouth, raster, upright)]
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 
 
 def synthesise(seeds: Sequence[int], cache: Path) -> list[Utterance]:
