@@ -4,7 +4,7 @@
 
 For the decoding kind `frames`: a class a tick, class 0 no word. The likeliest way through the states "in word w" and
 "no word after w" (Viterbi, 1967), where what follows what is weighed with what is heard, and the classes' share of the
-training labels is divided out, as hybrids of network and hidden Markov model do (Bourlard & Morgan, 1994). The view is
+training clips' labels is divided out, as hybrids of network and hidden Markov model do (Bourlard & Morgan, 1994). The view is
 open: nothing is asked of its end, so that the same logits give interims and finals. Pure functions on arrays; knows no
 sessions and no time.
 """

@@ -156,7 +156,7 @@ def stranger(shot: Shot) -> Pictures:
 
 LOOKS: Mapping[str, Look] = MappingProxyType(
     {
-        "head turned 20 degrees": turned,
+        "head tilted 20 degrees": turned,
         "head swaying": swaying,
         "face 60 px wide": small,
         "face fills the picture": large,

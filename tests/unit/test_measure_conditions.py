@@ -38,11 +38,11 @@ def test_late_and_lost_video_are_done_on_the_way() -> None:
 
 
 def test_a_looks_row_has_its_own_rate_and_that_of_the_plain_clips() -> None:
-    plain, turned = (Job(name, Cell("V", CLEAN)) for name in (PLAIN, "head turned 20 degrees"))
+    plain, turned = (Job(name, Cell("V", CLEAN)) for name in (PLAIN, "head tilted 20 degrees"))
     row = _look_row(turned, measured({plain: [0, 0, 0, 3], turned: [1, 2, 0, 3]}))
     assert (row["table"], row["value"], row["plain_value"], row["unit"]) == ("looks", 25.0, 12.5, "%")
     assert row["low"] <= row["value"] <= row["high"]
-    assert (row["condition"], row["modalities"], row["snr_db"]) == ("head turned 20 degrees", "V", None)
+    assert (row["condition"], row["modalities"], row["snr_db"]) == ("head tilted 20 degrees", "V", None)
 
 
 def test_a_faults_row_is_the_paired_difference_from_sound_alone() -> None:

@@ -55,7 +55,7 @@ def test_every_look_gives_as_many_pictures_of_one_size_and_leaves_the_clips_own_
 
 
 def test_a_turned_head_leans_as_far_as_said(shot: Shot, finder: FaceFinder) -> None:
-    face = found(finder, LOOKS["head turned 20 degrees"](shot)[10])
+    face = found(finder, LOOKS["head tilted 20 degrees"](shot)[10])
     assert face.tilt_degrees - shot.face.tilt_degrees == pytest.approx(TURN_DEGREES, abs=4)
 
 
