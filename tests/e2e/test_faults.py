@@ -18,9 +18,8 @@ from stream.noise import Noise
 
 BABBLE = Air(Noise.BABBLE, 5.0)
 A_WORD = 100 / 30  # points that one word more of five clips' thirty is
-FOREIGN = (
-    "foreign video"  # the speaker's own mouth saying something else: the one fault that is known to cost something
-)
+# Mouths that say something else: they are known to cost something.
+OTHERS = ("foreign video", "video of a stranger")
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +33,15 @@ def rows(grid: Path, sentences: dict[str, str]) -> list[Row]:
     return fault_rows(grid, "speech", sentences, lambda _: lambda: None, airs=[BABBLE])
 
 
-@pytest.mark.parametrize("fault", [fault for fault in (*FAULTS, LATE, LOST) if fault != FOREIGN])
+@pytest.mark.parametrize("fault", [fault for fault in (*FAULTS, LATE, LOST) if fault not in OTHERS])
 def test_bad_video_costs_no_more_than_a_word_against_sound_alone(rows: list[Row], fault: str) -> None:
     (found,) = [each for each in rows if each["condition"] == fault]
     assert found["value"] <= A_WORD + 0.01
 
 
-def test_a_mouth_that_says_something_else_is_mostly_not_believed(rows: list[Row]) -> None:
-    (found,) = [each for each in rows if each["condition"] == FOREIGN]
+@pytest.mark.parametrize("fault", OTHERS)
+def test_a_mouth_that_says_something_else_is_mostly_not_believed(rows: list[Row], fault: str) -> None:
+    (found,) = [each for each in rows if each["condition"] == fault]
     assert found["value"] < 30
 
 
@@ -52,7 +52,7 @@ def test_video_that_shows_nothing_leaves_every_clip_as_sound_alone_has_it(rows: 
 
 
 @pytest.mark.parametrize("modalities", ["A", "A+V"])
-def test_wrong_words_on_the_screen_cost_nothing(
+def test_wrong_words_on_the_screen_cost_a_word_at_most(
     grid: Path, sentences: dict[str, str], tmp_path: Path, modalities: str
 ) -> None:
     paths = [grid / f"{name}.mp4" for name in sentences]
@@ -63,7 +63,7 @@ def test_wrong_words_on_the_screen_cost_nothing(
     ]
     heard = hear([*plain, *misled], "speech")
     found = [errors(said, each.text)[0] for said, each in zip([*sentences.values()] * 2, heard, strict=True)]
-    assert sum(found[len(paths) :]) <= sum(found[: len(paths)])
+    assert sum(found[len(paths) :]) <= sum(found[: len(paths)]) + 1
 
 
 def _wrong_words(sentence: str, sentences: dict[str, str], folder: Path) -> Path:
