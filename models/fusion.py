@@ -30,6 +30,7 @@ __all__ = [
     "Concatenation",
     "Fusion",
     "Gated",
+    "Summed",
     "Voting",
     "WeightedAverage",
     "build",
@@ -37,7 +38,24 @@ __all__ = [
 ]
 
 
-class Concatenation(Fusion):
+class Summed(Fusion):
+    """A head over the sum of what the modalities contribute."""
+
+    def __init__(self, dims: Dimensions) -> None:
+        super().__init__(dims)
+        self.head = FramesHead(dims)
+
+    def forward(
+        self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As every fusion's; `projected` is [batch, ticks, k]."""
+        parts = self.contributions(text, audio, video, mask)
+        projected = parts.sum(dim=0)
+        logits = self.head(torch.cat([self.noisy(projected), mask], dim=2), lengths)
+        return logits, projected, energy_shares(parts, lengths)
+
+
+class Concatenation(Summed):
     """The joint features on one basis: the SVD sees how the modalities go together.
 
     `components` has orthonormal rows over the columns of all modalities at once.
@@ -45,40 +63,14 @@ class Concatenation(Fusion):
 
     decomposed = "joint"
 
-    def __init__(self, dims: Dimensions) -> None:
-        super().__init__(dims)
-        self.head = FramesHead(dims)
 
-    def forward(
-        self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor, lengths: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """As every fusion's; `projected` is [batch, ticks, k]."""
-        parts = self.contributions(text, audio, video, mask)
-        projected = parts.sum(dim=0)
-        logits = self.head(torch.cat([self.noisy(projected), mask], dim=2), lengths)
-        return logits, projected, energy_shares(parts, lengths)
-
-
-class WeightedAverage(Fusion):
+class WeightedAverage(Summed):
     """What the modalities that are present say in common coordinates, averaged by how far each is to be relied on.
 
     `components` has orthonormal rows over each modality's own columns, turned to the reference's by Procrustes.
     """
 
     decomposed = "aligned"
-
-    def __init__(self, dims: Dimensions) -> None:
-        super().__init__(dims)
-        self.head = FramesHead(dims)
-
-    def forward(
-        self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor, lengths: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """As every fusion's; `projected` is [batch, ticks, k]."""
-        parts = self.contributions(text, audio, video, mask)
-        projected = parts.sum(dim=0)
-        logits = self.head(torch.cat([self.noisy(projected), mask], dim=2), lengths)
-        return logits, projected, energy_shares(parts, lengths)
 
     def contributions(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor) -> Tensor:
         """The parts by their weights, [3, batch, ticks, k]; `projected` is their sum."""

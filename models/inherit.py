@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.features import MODALITIES
-from models.fusion import Concatenation, WeightedAverage
+from models.fusion import Summed
 from models.voting import Voting
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def inherit(fusion: Fusion, singles: Mapping[str, Network], features: np.ndarray
         alone = torch.zeros_like(present)
         alone[:, :, place] = present[:, :, place]
         wanted = single.fusion.contributions(text, audio, video, alone).sum(dim=0)[0, here]
-        source = cast("Concatenation", single.fusion).head
+        source = cast("Summed", single.fusion).head
         if isinstance(fusion, Voting):
             _begin(cast("FramesHead", fusion.heads[place]), 0, source, _turn(parts[place, here], wanted), place)
-        elif isinstance(fusion, Concatenation | WeightedAverage):
+        elif isinstance(fusion, Summed):
             _begin(fusion.head, number, source, _turn(parts.sum(dim=0)[here], wanted), place)
 
 

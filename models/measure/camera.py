@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from models.measure.bars import text
 from models.measure.rows import Row, find
-from models.measure.sections import table
+from models.measure.sections import brief, table
 
 LOOKS = """## Before the camera
 
@@ -28,7 +28,7 @@ def camera_section(rows: Sequence[Row]) -> str:
         return ""
     sets = list(dict.fromkeys(each["modalities"] for each in looks))
     names = list(dict.fromkeys(each["condition"] for each in looks))
-    lines = [(name, *(_value(looks, name, modalities) for modalities in sets)) for name in names]
+    lines = [(name, *(brief(_one(looks, name, modalities)) for modalities in sets)) for name in names]
     faults = [
         (
             each["condition"],
@@ -43,6 +43,5 @@ def camera_section(rows: Sequence[Row]) -> str:
     return "\n".join([*parts, table(("video", "noise", "sound alone", "more errors", ""), faults)])
 
 
-def _value(looks: Sequence[Row], name: str, modalities: str) -> str:
-    found = find(looks, condition=name, modalities=modalities)
-    return f"{found[0]['value']:.1f} ({found[0]['low']:.1f}–{found[0]['high']:.1f})" if found else ""  # noqa: RUF001 a range's dash
+def _one(looks: Sequence[Row], name: str, modalities: str) -> Row | None:
+    return next(iter(find(looks, condition=name, modalities=modalities)), None)

@@ -14,7 +14,7 @@ from models.measure.bars import bars, text
 from models.measure.camera import camera_section
 from models.measure.cells import AIRS, CLEAN, LOSSES, SETS, SKEWS_MS, Air, Cell
 from models.measure.rows import Row, find, one
-from models.measure.sections import bundle_section, path_section, peer_section, table
+from models.measure.sections import brief, bundle_section, path_section, peer_section, table
 from stream.noise import Noise
 
 PAGE = "hearing-and-seeing.md"
@@ -103,11 +103,6 @@ def _in_noise(rows: Sequence[Row], noise: Noise) -> str:
 
 def _cell(rows: Sequence[Row], cell: Cell) -> str:
     return brief(one(rows, "degradation", cell))
-
-
-def brief(row: Row | None) -> str:
-    """A rate and its interval without the unit, empty if it was not measured."""
-    return f"{row['value']:.1f} ({row['low']:.1f}–{row['high']:.1f})" if row else ""  # noqa: RUF001 a range's dash
 
 
 def _members(rows: Sequence[Row]) -> str:

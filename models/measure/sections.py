@@ -55,6 +55,11 @@ def table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
+def brief(row: Row | None) -> str:
+    """A rate and its interval without the unit, empty if it was not measured."""
+    return f"{row['value']:.1f} ({row['low']:.1f}–{row['high']:.1f})" if row else ""  # noqa: RUF001 a range's dash
+
+
 def bundle_section(rows: Sequence[Row]) -> str:
     """Kinds of fusion and ranks."""
     times = find(rows, table="fusion", what="time")

@@ -21,6 +21,7 @@ from models.measure.rows import (
     one,
     row,
 )
+from models.measure.sections import brief
 from models.measure.statistics import Estimate
 from stream.noise import Noise
 
@@ -132,7 +133,7 @@ def test_the_page_has_every_value_of_its_tables_and_plots_that_are_the_same_each
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
     page = (tmp_path / "one" / report_page.PAGE).read_text()
     for air in AIRS:
-        assert report_page.brief(one(rows, "degradation", Cell("A+V", air))) in page
+        assert brief(one(rows, "degradation", Cell("A+V", air))) in page
     assert all(f"]({path.name})" in page for path in written if path.suffix == ".svg")
     lines = (tmp_path / "one" / report_page.CSV).read_text().splitlines()
     assert lines[0] == ",".join(report_page.COLUMNS)
