@@ -113,7 +113,12 @@ MODALITY_STATUS = _counter(
     "modality_status_total", "Finals by the status of each modality.", modality=Modality, status=Status
 )
 PUBLISH_SECONDS = _histogram(
-    "publish_seconds", "Seconds from sending results to the last acknowledgement.", _STEP_BUCKETS_SECONDS
+    "publish_seconds",
+    "Seconds from sending finals and session records until they are committed.",
+    _STEP_BUCKETS_SECONDS,
+)
+TRANSACTIONS = _counter(
+    "transactions_total", "Transactions of lanes by how they ended.", outcome=("committed", "aborted", "fenced")
 )
 INTERIM_LATENCY_SECONDS = _histogram(
     "interim_latency_seconds",

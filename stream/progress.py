@@ -23,6 +23,7 @@ from stream.times import from_ms, to_ms
 EPOCH_KEY = b""
 
 Offsets = dict[Modality, int]
+Saved = tuple[bytes, bytes | None]  # key and value of one record; no value: the session is forgotten
 
 
 @dataclass(slots=True)

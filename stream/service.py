@@ -68,7 +68,7 @@ async def host(
 ) -> None:
     """Own the lanes that the group assigns, until `stop`; then drain."""
     async with (
-        clients.producer(settings) as interims,
+        clients.producer(settings) as beside,
         clients.input_consumer(settings) as consumer,
         asyncio.TaskGroup() as tasks,
     ):
@@ -76,7 +76,7 @@ async def host(
             Owner,
             settings=settings,
             consumer=consumer,
-            interims=interims,
+            beside=beside,
             make_lane=make_lane,
             context_ns=left_context_ns,
         )
