@@ -129,6 +129,7 @@ class Checkpoint:
     heard_ns: dict[Modality, int] = field(default_factory=dict)  # on the lane's clock: arrival of the last record
     ended: frozenset[Modality] = frozenset()
     over: bool = False  # the session has ended: a record below the cuts is replayed, another begins a new one
+    spoken: frozenset[Modality] = frozenset()  # had a frame before the frontier: silent from there on, and not idle
 
 
 @dataclass(slots=True)

@@ -170,6 +170,7 @@ class Session:
             held_text=self._held_text(),
             heard_ns={modality: line.heard_ns for modality, line in lines.items() if line.heard_ns is not None},
             ended=frozenset(modality for modality, line in lines.items() if line.ended),
+            spoken=frozenset(modality for modality, line in lines.items() if line.first_ns < self._frontier_ns),
         )
 
     def restore(self, known: Checkpoint) -> None:

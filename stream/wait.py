@@ -64,6 +64,8 @@ class Wait:
         for modality, line in self.lines.items():
             line.heard_ns = known.heard_ns.get(modality)
             line.ended = modality in known.ended
+            if modality in known.spoken:
+                line.first_ns = known.start_ns
         self.newest_end_ns = known.newest_ns
         self.newest_arrived_ns = self.last_end_ns = self.heard_ns
         if known.held_text is not None:
