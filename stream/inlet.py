@@ -42,6 +42,7 @@ class Inlet:
         self._open = False
         self._paused: set[Modality] = set()
         self._answered_ms: dict[Modality, int] = {}
+        self._next: dict[Modality, int] = {}  # offset of the next fetch
         self._produced_ns: dict[Modality, int] = {}  # the newest record taken
 
     def open(self, positions: Mapping[Modality, int]) -> None:
@@ -49,6 +50,7 @@ class Inlet:
         for modality, partition in self._partitions.items():
             self._consumer.seek(partition, positions[modality])
             self._clock.seek(modality, positions[modality], self._machine_ns())
+            self._next[modality] = positions[modality]
         self._consumer.resume(*self._partitions.values())
         self._paused.clear()
         self._answered_ms.clear()
@@ -57,6 +59,11 @@ class Inlet:
     def close(self) -> None:
         """Read no more; what is queued will be read again by whoever is next."""
         self._open = False
+
+    def wanted(self) -> dict[TopicPartition, int]:
+        """Which partitions are being read, and from where they are to be fetched next."""
+        reading = self._partitions.keys() - self._paused if self._open else ()
+        return {self._partitions[modality]: self._next[modality] for modality in reading}
 
     async def feed(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         """Take what the consumer has fetched, and note which partitions it has had an answer for."""
@@ -71,7 +78,7 @@ class Inlet:
 
     async def _fetched(self, modality: Modality, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         # A position that is known is given at once: nothing is fetched between the records and it.
-        position = await self._consumer.position(partition)
+        position = self._next[modality] = await self._consumer.position(partition)
         stable_offset = self._consumer.last_stable_offset(partition)
         if stable_offset is None:
             stable_offset = self._consumer.highwater(partition)
