@@ -10,6 +10,7 @@ A lane takes what is there, then advances; while it advances nothing is taken, s
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -98,6 +99,7 @@ class Lane:
         self._context_ns = context_ns  # the encoders' left context
         self._sessions: dict[str, _Session] = {}
         self._account = Account({modality: topic for topic, modality in intake.topics.items()})
+        self._taken_bytes: Counter[Modality] = Counter()  # of frames, not told to the metrics yet
         self._touched: set[str] = set()  # sessions to be remembered anew, though their frontiers have not moved
         for known in progress.sessions.values():
             aligner.restore(known.session, known.checkpoint)
@@ -120,7 +122,7 @@ class Lane:
             self._account.reject(record, error)
             return
         if isinstance(item, Frame):
-            metrics.FRAME_BYTES.labels(modality).inc(len(item.payload))
+            self._taken_bytes[modality] += len(item.payload)
         elif isinstance(item, End):
             self._touched.add(item.session)
         self.aligner.add(item, now_ns, history=history)
@@ -138,7 +140,7 @@ class Lane:
             events.setdefault(event.session, []).append(event)
         results = await asyncio.gather(*(self._follow(session, news) for session, news in events.items()))
         self._remember()
-        metrics.BUFFERED_BYTES.labels(self.number).set(self.aligner.buffered_bytes)
+        self._measure()
         return [*self._account.close(self.aligner), *chain.from_iterable(results)]
 
     def wake_ns(self) -> int | None:
@@ -245,6 +247,12 @@ class Lane:
             if place not in session.corrupt:
                 self._account.reject_corrupt(frame, error)
             session.corrupt[place] = max(end_ns, session.corrupt.get(place, end_ns))
+
+    def _measure(self) -> None:
+        for modality, taken_bytes in self._taken_bytes.items():
+            metrics.FRAME_BYTES.labels(modality).inc(taken_bytes)
+        self._taken_bytes.clear()
+        metrics.BUFFERED_BYTES.labels(self.number).set(self.aligner.buffered_bytes)
 
     def _remember(self) -> None:
         for name in self._touched & self._sessions.keys():
