@@ -10,6 +10,7 @@ A lane takes what is there, then advances; while it advances nothing is taken, s
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -81,6 +82,7 @@ class Lane:
         self._sessions: dict[str, Opened] = {}
         self._overload, self._lag = overload or Overload(), Lag()
         self._account = Account({modality: topic for topic, modality in intake.topics.items()})
+        self._taken_bytes: Counter[Modality] = Counter()  # of frames, not told to the metrics yet
         self._touched: set[str] = set()  # sessions to be remembered anew, though their frontiers have not moved
         for known in progress.sessions.values():
             aligner.restore(known.session, known.checkpoint)
@@ -105,7 +107,7 @@ class Lane:
             self._account.reject(record, error)
             return
         if isinstance(item, Frame):
-            metrics.FRAME_BYTES.labels(modality).inc(len(item.payload))
+            self._taken_bytes[modality] += len(item.payload)
         elif isinstance(item, End):
             self._touched.add(item.session)
         self.aligner.add(item, now_ns, history=history)
@@ -131,7 +133,7 @@ class Lane:
             events.setdefault(event.session, []).append(event)
         results = await asyncio.gather(*(self._follow(session, news) for session, news in events.items()))
         self._remember()
-        metrics.BUFFERED_BYTES.labels(self.number).set(self.aligner.buffered_bytes)
+        self._measure()
         return [*self._account.close(self.aligner), *chain.from_iterable(results)]
 
     def wake_ns(self) -> int | None:
@@ -233,6 +235,12 @@ class Lane:
             for topic, name in self._intake.topics.items()
             if self.progress.epoch and name in first_offsets
         ]
+
+    def _measure(self) -> None:
+        for modality, taken_bytes in self._taken_bytes.items():
+            metrics.FRAME_BYTES.labels(modality).inc(taken_bytes)
+        self._taken_bytes.clear()
+        metrics.BUFFERED_BYTES.labels(self.number).set(self.aligner.buffered_bytes)
 
     def _remember(self) -> None:
         for name in self._touched & self._sessions.keys():
