@@ -39,6 +39,7 @@ from stream.frame import End, Frame, Modality, to_record
 from stream.hop import Hop, Outcome, Timing
 from stream.inlet import Inlet
 from stream.lane import Lane
+from stream.late import LateFrame
 from stream.owner import TAKE_RECORDS
 from stream.progress import Progress
 from stream.publish import Model, SessionRecord
@@ -245,9 +246,11 @@ def _lane(number: int, settings: Settings) -> Lane:
     return Lane(number, intake(settings), aligner, Unread, maker, Progress(), CONTEXT_NS)
 
 
-def _is_end(output: Result | DeadLetter) -> bool:
+def _is_end(output: Result | DeadLetter | LateFrame) -> bool:
     if isinstance(output, DeadLetter):
         raise output.error
+    if isinstance(output, LateFrame):
+        return False  # the count of frames in hops will tell
     return isinstance(output.message, SessionRecord) and output.message.state == "ended"
 
 
