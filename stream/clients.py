@@ -15,6 +15,7 @@ KAFKA_REQUEST_BYTES = 1 << 20  # what brokers take by default
 ENVELOPE_BYTES = (
     128 * 1024
 )  # key, headers and framing beside a dead letter's value: 32 KiB of original headers and ours
+TRANSACTION_TIMEOUT_MS = 10_000  # a lane that hangs holds up the readers of its partition for no longer
 OUTAGE_MS = 120_000  # a record that waits this long for its acknowledgement stops the process
 FETCH_WAIT_MS = 100  # a partition that is resumed waits for the fetch under way at most this long
 
@@ -50,15 +51,22 @@ def partition_reader(settings: Settings, partition: TopicPartition) -> AIOKafkaC
     return reader
 
 
-def producer(settings: Settings) -> AIOKafkaProducer:
+def producer(settings: Settings, **transactions: str | int) -> AIOKafkaProducer:
     """A producer whose acknowledged records are on all replicas, in the order they were sent."""
     return AIOKafkaProducer(
         **settings.client_options(),
+        **transactions,
         acks="all",
         enable_idempotence=True,
         max_request_size=_request_bytes(settings),
         request_timeout_ms=OUTAGE_MS,
     )
+
+
+def lane_producer(settings: Settings, number: int) -> AIOKafkaProducer:
+    """The transactional producer of one lane: starting it fences whoever had the lane before."""
+    name = f"{group(settings)}-{number}"
+    return producer(settings, transactional_id=name, transaction_timeout_ms=TRANSACTION_TIMEOUT_MS)
 
 
 def fetched(record: ConsumerRecord) -> Record:

@@ -74,7 +74,9 @@ class Settings(BaseSettings):
         None, description="Threads of inference; none: one for each usable core."
     )
     http: Address = Field("127.0.0.1:8383", description="Where health and metrics are served, HOST:PORT.")
-    delivery: Literal["at-least-once"] = Field("at-least-once", description="What a crash may do to results.")
+    delivery: Literal["exactly-once", "at-least-once"] = Field(
+        "exactly-once", description="What a crash may do to finals; the second is for brokers without transactions."
+    )
     commit_interval_ms: Ms = Field(100, description="At most one commit a lane in this time.")
     deadline_ms: PositiveMs = Field(200, description="Longest wait of a hop for a modality that is behind.")
     reorder_ms: Annotated[Ms, at_most("deadline_ms")] = Field(

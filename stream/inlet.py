@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from stream import clients, metrics
 from stream.clock import Arrival, LaneClock
 from stream.frame import Modality
+from stream.overload import Hurry
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
 QUEUE_BYTES = 2 << 20  # of one partition; a fetch may bring as much again
@@ -44,6 +45,7 @@ class Inlet:
         self._answered_ms: dict[Modality, int] = {}
         self._next: dict[Modality, int] = {}  # offset of the next fetch
         self._produced_ns: dict[Modality, int] = {}  # the newest record taken
+        self._idle = True
 
     def open(self, positions: Mapping[Modality, int]) -> None:
         """Read on from `positions`; until now the partitions were paused."""
@@ -98,7 +100,9 @@ class Inlet:
 
     def take(self, wake_ns: int | None) -> Arrival | None:
         """The record whose turn it is, unless `wake_ns` comes first."""
-        arrival = self._clock.take(self._machine_ns(), wake_ns)
+        machine_ns = self._machine_ns()
+        arrival = self._clock.take(machine_ns, wake_ns)
+        self._idle = arrival is None and (wake_ns is None or self._clock.now_ns(machine_ns) < wake_ns)
         if arrival is not None:
             self._produced_ns[arrival.modality] = arrival.record.timestamp_ms * NS_PER_MS
         return arrival
@@ -106,6 +110,10 @@ class Inlet:
     def now_ns(self) -> int:
         """The lane's time."""
         return self._clock.now_ns(self._machine_ns())
+
+    def hurry(self) -> Hurry:
+        """What the lane is to know of the machine, after it has taken what it wanted."""
+        return Hurry(self._machine_ns(), self._idle)
 
     def behind(self) -> frozenset[Modality]:
         """The partitions that are not caught up."""

@@ -1,6 +1,6 @@
 """What leaves a lane: results, dead letters and progress become records and are sent, to be waited for or not.
 
-    [Prediction | SessionRecord | DeadLetter | progress] -> records -> partition p of their topics
+    [Prediction | SessionRecord | DeadLetter | LateFrame | progress] -> records -> partition p of their topics
 
 Knows topics and producers, not when to send what: that is `owner.py`.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaProducer
 
@@ -18,6 +18,9 @@ from stream import clients, metrics, topics
 from stream.config import Settings
 from stream.deadletter import DeadLetter, dead_letter
 from stream.frame import Record
+from stream.lane import Output
+from stream.late import LateFrame, late_record
+from stream.progress import Saved
 from stream.publish import Prediction, prediction_record, session_record
 from stream.results import Result
 from stream.times import NS_PER_SECOND, from_ms, to_ms
@@ -40,22 +43,19 @@ class Outlet:
         acknowledged.add_done_callback(_log_failure)
         _measure(interim)
 
-    async def publish(self, results: Iterable[Result | DeadLetter]) -> None:
-        """Send results and dead letters, and wait until all are acknowledged."""
-        began = time.monotonic()
-        sent = []
-        for result in results:
-            sent.append(await self._start(self._record(result)))
-            _measure(result)
-        if sent:
-            await asyncio.gather(*sent)
-            metrics.PUBLISH_SECONDS.observe(time.monotonic() - began)
-
-    async def remember(self, saved: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Write progress, under a session's key each, and wait until it is acknowledged; None removes."""
+    async def publish(self, outputs: Iterable[Output], saved: Iterable[Saved] = ()) -> None:
+        """Send results or dead letters, and progress, and wait until all are acknowledged."""
+        sent = [await self._start(self._record(output)) for output in outputs]
         topic = self._settings.topic_prefix + topics.PROGRESS
-        sent = [await self._producer.send(topic, value, key, partition=self._number) for key, value in saved]
+        sent += [await self._producer.send(topic, value, key, partition=self._number) for key, value in saved]
         await asyncio.gather(*sent)
+
+    def measure(self, results: Sequence[Result], began: float) -> None:
+        """Say in the metrics that results are out for good, sent since `began` on the monotonic clock."""
+        for result in results:
+            _measure(result)
+        if results:
+            metrics.PUBLISH_SECONDS.observe(time.monotonic() - began)
 
     async def _start(self, record: Record) -> asyncio.Future[object]:
         # Kafka's timestamp is the moment of sending, so it is left to the client: a session's own times are by its source's
@@ -71,11 +71,13 @@ class Outlet:
         )
         return acknowledged
 
-    def _record(self, result: Result | DeadLetter) -> Record:
+    def _record(self, result: Output) -> Record:
         prefix = self._settings.topic_prefix
         if isinstance(result, DeadLetter):
             topic = prefix + topics.DEAD_LETTERS
             return dead_letter(result.record, result.error, topic, self._settings.max_record_bytes)
+        if isinstance(result, LateFrame):
+            return late_record(result, prefix + topics.LATE, self._settings.max_record_bytes)
         topic, message = prefix + topics.PREDICTIONS, result.message
         if isinstance(message, Prediction):
             return prediction_record(_now_published(message), topic, self._number, self._source, result.traceparent)
@@ -87,8 +89,8 @@ def _now_published(prediction: Prediction) -> Prediction:
     return prediction.model_copy(update={"times": times})
 
 
-def _measure(result: Result | DeadLetter) -> None:
-    if isinstance(result, DeadLetter) or not isinstance(result.message, Prediction):
+def _measure(result: Result) -> None:
+    if not isinstance(result.message, Prediction):
         return
     if result.message.is_final:
         latency, since_ns = metrics.FINAL_LATENCY_SECONDS, result.due_ns

@@ -1,8 +1,9 @@
 """The Kafka side of one lane: takes it over, feeds it in step, publishes in order, commits.
 
-    assigned -> take over -> [take -> advance -> publish -> commit]... -> released
+    assigned -> take over -> [take -> advance -> commit]... -> released
+                    ^------------ fenced --------'
 
-Delivery is at-least-once: finals, session records and dead letters are acknowledged, then progress, then offsets. Interims go
+What is final goes out with the progress and the offsets that belong to it (`delivery.py`), while the lane goes on. Interims go
 out at once by another producer, and nobody waits for them. What a lane computes is not known here.
 """
 
@@ -12,23 +13,29 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from stream import clients, metrics, topics
+from stream import metrics
 from stream.config import Settings
 from stream.deadletter import DeadLetter
+from stream.delivery import Batch, Delivery, FencedError, delivering
 from stream.frame import Modality
 from stream.inlet import Inlet
-from stream.lane import Lane
+from stream.lane import Lane, Output
+from stream.late import LateFrame
 from stream.outlet import Outlet
-from stream.progress import EPOCH_KEY, Offsets, Progress, epoch_value, restored
+from stream.progress import EPOCH_KEY, Offsets, Progress, epoch_value
 from stream.results import Result
+from stream.takeover import read_offsets, read_progress
 
 log = logging.getLogger(__name__)
 
 TAKE_RECORDS = 64  # at a time; then the lane advances and looks which partitions are ahead
+QUIET_COMMIT_SECONDS = 1.0  # between commits that publish nothing
+MOST_GATHERED = 1_000  # results and dead letters; with so many the lane waits for the commit under way
+RETAKE_SECONDS = 3.0  # after being fenced: by then the group has told us if the lane is no longer ours
 
 
 class Owner:
@@ -38,8 +45,8 @@ class Owner:
     ----------
     consumer : AIOKafkaConsumer
         The process's one consumer: only the lane's own partitions are paused, sought and committed.
-    interims : AIOKafkaProducer
-        The process's one producer of interims.
+    beside : AIOKafkaProducer
+        The process's one producer of what is in no transaction: interims and dead letters.
     make_lane : callable
         From the lane's number and its progress.
     context_ns : int
@@ -51,7 +58,7 @@ class Owner:
         number: int,
         settings: Settings,
         consumer: AIOKafkaConsumer,
-        interims: AIOKafkaProducer,
+        beside: AIOKafkaProducer,
         make_lane: Callable[[int, Progress], Lane],
         context_ns: int,
     ) -> None:
@@ -63,101 +70,104 @@ class Owner:
         self._context_ns = context_ns
         self._partitions = {name: TopicPartition(settings.topic_prefix + name, number) for name in Modality}
         self.inlet = Inlet(consumer, self._partitions)
-        self._interims = Outlet(settings, number, interims)
-        self._released = False
-        self._gathered: list[Result | DeadLetter] = []
-        self._history: Offsets = {}  # end offsets at the takeover: what lies below was there before us
+        self._beside = Outlet(settings, number, beside)
+        self._released = asyncio.Event()
+        self._gathered: list[Result] = []
+        self._letters: list[DeadLetter | LateFrame] = []
+        self._history: Offsets = {}
         self._committed: Offsets = {}
-        self._commit_due = 0.0  # on the monotonic clock
+        self._committing: asyncio.Task[None] | None = None
+        self._committed_at = 0.0  # on the monotonic clock
+        self._quiet_due = 0.0
 
     def run(self) -> Coroutine[None, None, None]:
         """Own the lane from its assignment, with its partitions paused, until `release`, be it before the first step."""
-        self._released = False
+        self._released.clear()
         return self._run()
 
     async def _run(self) -> None:
-        async with clients.producer(self._settings) as producer:
-            outlet = Outlet(self._settings, self.number, producer)
-            lane = await self._take_over(outlet)
-            while not self._released:
-                await self._step(lane, outlet)
+        while not self._released.is_set():
+            try:
+                async with delivering(self._settings, self.number, self._consumer) as delivery:
+                    await self._own(delivery)
+            except FencedError:
+                await self._lose()
+
+    async def _own(self, delivery: Delivery) -> None:
+        try:
+            lane = await self._take_over(delivery)
+            while not self._released.is_set():
+                await self._step(lane, delivery)
             self.inlet.close()
-            await self._commit(lane, outlet)
+            await self._finish_commit()
+            await self._commit(self._batch(lane), delivery)
+        finally:
+            await self._abandon_commit()
 
     def release(self) -> None:
         """Let `run` commit what is final and return; what is open stays open."""
-        self._released = True
+        self._released.set()
         self.inlet.stirred.set()
 
     def drop(self) -> None:
         """The lane has another owner: forget what is known of it."""
+        self._forget()
+        metrics.forget_lane(self.number, (partition.topic for partition in self._partitions.values()))
+
+    def _forget(self) -> None:
         if self.lane is not None:
             self.lane.close()
             self.lane = None
-        metrics.forget_lane(self.number, (partition.topic for partition in self._partitions.values()))
+        self._gathered, self._letters = [], []
+
+    async def _lose(self) -> None:
+        """Another has, or had, the lane: forget it, and take it over anew unless the group says that it is not ours."""
+        log.warning("the lane was fenced: what was not committed is forgotten", extra={"lane": self.number})
+        self._forget()
+        self.inlet.close()
+        ours = self._consumer.assignment() & set(self._partitions.values())
+        self._consumer.pause(*ours)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETAKE_SECONDS):
+                await self._released.wait()
 
     # Take over
 
-    async def _take_over(self, outlet: Outlet) -> Lane:
+    async def _take_over(self, delivery: Delivery) -> Lane:
         """Read what the last owner left; a lane that nobody else has owned since goes on as it was."""
-        progress = await self._read_progress()
+        progress = await read_progress(self._settings, self.number, self._context_ns)
         if self.lane is None or self.lane.progress.epoch != progress.epoch:
-            self.lane = await self._begin(progress, outlet)
+            self.lane = await self._begin(progress, delivery)
         self.inlet.open(self.lane.progress.positions)
         return self.lane
 
-    async def _begin(self, progress: Progress, outlet: Outlet) -> Lane:
-        if self.lane is not None:
-            self.lane.close()
-            self.inlet = Inlet(self._consumer, self._partitions)  # its clock is at the old lane's time
+    async def _begin(self, progress: Progress, delivery: Delivery) -> Lane:
+        self._forget()
+        self.inlet = Inlet(self._consumer, self._partitions)  # the old one's clock is at the old lane's time
         progress.epoch += 1
-        await outlet.remember([(EPOCH_KEY, epoch_value(progress.epoch))])
-        self._gathered.clear()
-        self._committed = await self._read_committed()
-        partitions = list(self._partitions.values())
-        beginnings = await self._consumer.beginning_offsets(partitions)
-        ends = await self._consumer.end_offsets(partitions)
-        self._history = {name: ends[partition] for name, partition in self._partitions.items()}
-        progress.positions = {
-            name: max(beginnings[partition], self._committed.get(name, 0))
-            for name, partition in self._partitions.items()
-        }
+        await delivery.commit(Batch((), [(EPOCH_KEY, epoch_value(progress.epoch))], {}))
+        left = await read_offsets(self._consumer, self._partitions)
+        progress.positions = left.positions
+        self._committed, self._history = left.committed, left.history
         log.info("lane taken over", extra={"lane": self.number, "epoch": progress.epoch})
         return self._make_lane(self.number, progress)
 
-    async def _read_progress(self) -> Progress:
-        partition = TopicPartition(self._settings.topic_prefix + topics.PROGRESS, self.number)
-        newest: dict[bytes | None, bytes | None] = {}  # by key: of a long topic no more is kept
-        async with clients.partition_reader(self._settings, partition) as reader:
-            end = (await reader.end_offsets([partition]))[partition]
-            while await reader.position(partition) < end:
-                fetched = await reader.getmany(timeout_ms=clients.FETCH_WAIT_MS)
-                newest |= {record.key: record.value for record in fetched.get(partition, ())}
-        return restored(newest.items(), self._context_ns)
-
-    async def _read_committed(self) -> Offsets:
-        found = {name: await self._consumer.committed(partition) for name, partition in self._partitions.items()}
-        return {name: offset for name, offset in found.items() if offset is not None}
-
     # Step
 
-    async def _step(self, lane: Lane, outlet: Outlet) -> None:
+    async def _step(self, lane: Lane, delivery: Delivery) -> None:
         """Take what is there, advance, publish, and wait for more."""
         taken = self._take(lane)
         now_ns, behind = self.inlet.now_ns(), self.inlet.behind()
         woken = (wake_ns := lane.wake_ns()) is not None and wake_ns <= now_ns
-        for result in await lane.advance(now_ns, behind):
-            if isinstance(result, Result) and result.is_interim:
-                await self._interims.show(result)
-            else:
-                self._gathered.append(result)
+        for output in await lane.advance(now_ns, behind, self.inlet.hurry()):
+            await self._put(output)
         self.inlet.hold(lane.aligner.ahead(behind))
-        if time.monotonic() >= self._commit_due:
-            await self._commit(lane, outlet)
+        await self._commit_what_is_due(lane, delivery)
         if woken or taken == TAKE_RECORDS:
             await asyncio.sleep(0)  # there may be more to take; but others have their turn
         else:
-            await self.inlet.wait(lane.wake_ns(), self._commit_due if self._gathered else None)
+            due = self._published_due() if self._committing is None and self._waits() else None
+            await self.inlet.wait(lane.wake_ns(), due)
 
     def _take(self, lane: Lane) -> int:
         """Records in step, until none is there or the lane has something to do before the next."""
@@ -169,23 +179,66 @@ class Owner:
             lane.take(arrival.record, arrival.now_ns, history=history)
         return TAKE_RECORDS
 
-    async def _commit(self, lane: Lane, outlet: Outlet) -> None:
-        """Send what has gathered, then progress, then offsets, each acknowledged before the next."""
-        gathered, self._gathered = self._gathered, []
+    async def _put(self, output: Output) -> None:
+        if not isinstance(output, Result):
+            self._letters.append(output)
+        elif output.is_interim:
+            await self._beside.show(output)
+        else:
+            self._gathered.append(output)
+
+    # Commit
+
+    def _waits(self) -> bool:
+        """Whether there is something that readers wait for."""
+        return bool(self._gathered or self._letters)
+
+    def _published_due(self) -> float:
+        return self._committed_at + self._settings.commit_interval_ms / 1000
+
+    async def _commit_what_is_due(self, lane: Lane, delivery: Delivery) -> None:
+        """Commit beside the lane's work, one batch at a time."""
+        if self._committing is not None:
+            crowded = len(self._gathered) + len(self._letters) > MOST_GATHERED
+            if not (self._committing.done() or crowded):
+                return
+            await self._finish_commit()
+        now = time.monotonic()
+        if now < (self._published_due() if self._waits() else self._quiet_due):
+            return
+        self._quiet_due = now + QUIET_COMMIT_SECONDS
+        if (batch := self._batch(lane)) is not None:
+            self._committing = asyncio.create_task(self._commit(batch, delivery))
+            self._committing.add_done_callback(lambda _: self.inlet.stirred.set())
+
+    def _batch(self, lane: Lane) -> Batch | None:
+        """What is to be committed by now; None if nothing is."""
         saved = [*lane.progress.unsaved(), *((key, None) for key in lane.progress.outlived(self._committed))]
         offsets = lane.progress.offsets(lane.aligner.oldest_offsets())
-        if not gathered and not saved and offsets == self._committed:
-            return
-        await outlet.publish(gathered)
-        await outlet.remember(saved)
-        await self._commit_offsets(offsets)
-        self._commit_due = time.monotonic() + self._settings.commit_interval_ms / 1000
+        if not (self._waits() or saved) and offsets == self._committed:
+            return None
+        results, self._gathered = self._gathered, []
+        return Batch(results, saved, {self._partitions[name]: offset for name, offset in offsets.items()})
 
-    async def _commit_offsets(self, offsets: Offsets) -> None:
-        try:
-            await self._consumer.commit({self._partitions[name]: offset for name, offset in offsets.items()})
-        except (CommitFailedError, IllegalStateError) as error:
-            # The group is being rebalanced: whoever gets the lane reads on from the offsets committed before.
-            log.warning("offsets not committed", extra={"lane": self.number, "error": str(error)})
-        else:
-            self._committed = offsets
+    async def _commit(self, batch: Batch | None, delivery: Delivery) -> None:
+        """Letters are acknowledged before the offsets of what they are about are committed."""
+        if batch is None:
+            return
+        letters, self._letters = self._letters, []
+        await self._beside.publish(letters)
+        if await delivery.commit(batch):
+            self._committed = {name: batch.offsets[partition] for name, partition in self._partitions.items()}
+        self._committed_at = time.monotonic()
+
+    async def _finish_commit(self) -> None:
+        """Wait for the commit under way, and raise what it raised."""
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            await committing
+
+    async def _abandon_commit(self) -> None:
+        """The lane has failed or was cancelled: so is its commit."""
+        if self._committing is not None:
+            self._committing.cancel()
+            await asyncio.gather(self._committing, return_exceptions=True)
+            self._committing = None

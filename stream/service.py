@@ -69,7 +69,7 @@ async def host(
 ) -> None:
     """Own the lanes that the group assigns, until `stop`; then drain."""
     async with (
-        clients.producer(settings) as interims,
+        clients.producer(settings) as beside,
         clients.input_consumer(settings) as consumer,
         LenientReader(settings, consumer) as reader,
         asyncio.TaskGroup() as tasks,
@@ -78,7 +78,7 @@ async def host(
             Owner,
             settings=settings,
             consumer=consumer,
-            interims=interims,
+            beside=beside,
             make_lane=make_lane,
             context_ns=left_context_ns,
         )

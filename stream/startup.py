@@ -14,6 +14,11 @@ from stream.config import Settings
 from stream.errors import ConfigError, JobError, TriviumError
 from stream.predict import Predictor
 
+DELIVERY = {
+    "exactly-once": "finals, progress and offsets go out together or not at all",
+    "at-least-once": "what a crash makes come twice has the same ids",
+}
+
 
 @dataclass(slots=True)
 class Report:
@@ -60,7 +65,7 @@ async def _prepare_topics(settings: Settings, report: Report, *, only_look: bool
         report.faults.append(fault)
     else:
         report.found.append(("broker", settings.bootstrap_servers))
-        report.found.append(("delivery", f"{settings.delivery}: what a crash makes come twice has the same ids"))
+        report.found.append(("delivery", f"{settings.delivery}: {DELIVERY[settings.delivery]}"))
         names = ", ".join(settings.topic_prefix + name for name in topics.CONFIGS)
         to_come = f"; serve will create {', '.join(missing)}" if missing else ""
         report.found.append(("topics", f"{names}: {settings.partitions} partitions each{to_come}"))

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -32,7 +33,8 @@ Results = list[Prediction | SessionRecord]
 
 
 def settings_of(broker: str, topic_prefix: str, **more: object) -> Settings:
-    return Settings(bootstrap_servers=broker, topic_prefix=topic_prefix, partitions=PARTITIONS, **more)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"partitions": PARTITIONS, **more}
+    return Settings(bootstrap_servers=broker, topic_prefix=topic_prefix, **given)
 
 
 @asynccontextmanager

@@ -213,8 +213,8 @@ async def test_a_second_process_takes_over_lanes_without_saying_anything_twice(b
     assert sorted(epochs, key=len) == [{1}, {1, 2}]  # the lane that stayed went on as it was
 
 
-async def test_a_crash_loses_no_final_and_changes_none(broker: str, topic_prefix: str) -> None:
-    settings = settings_of(broker, topic_prefix)
+async def test_at_least_once_a_crash_loses_no_final_and_changes_none(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix, delivery="at-least-once")
     items = spoken("a")
     async with source(settings) as live:
         async with crashing(settings):

@@ -175,8 +175,9 @@ def test_a_prefix_that_no_topic_may_carry_is_a_fault() -> None:
     assert len(faults(topic_prefix="a b")) == 1
 
 
-def test_exactly_once_is_refused_while_it_is_not_built() -> None:
-    assert faults(delivery="exactly-once") == ["delivery: found 'exactly-once' in --delivery, expected 'at-least-once'"]
+def test_a_delivery_that_nobody_can_promise_is_refused() -> None:
+    expected = "delivery: found 'at-most-once' in --delivery, expected 'exactly-once' or 'at-least-once'"
+    assert faults(delivery="at-most-once") == [expected]
 
 
 def test_a_default_type_of_sound_that_no_record_may_have_is_a_fault() -> None:
