@@ -24,41 +24,40 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from heapq import merge
+from typing import NamedTuple
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import Counter
 
 from stream import clients, metrics, topics
-from stream.align import Aligner
-from stream.assembly import intake
 from stream.config import Settings
-from stream.deadletter import DeadLetter
-from stream.errors import RecordError
 from stream.frame import End, Frame, Modality, to_record
-from stream.hop import Hop, Outcome, Timing
-from stream.inlet import Inlet
-from stream.lane import Lane
-from stream.late import LateFrame
-from stream.owner import TAKE_RECORDS
-from stream.progress import Progress
-from stream.publish import Model, SessionRecord
-from stream.results import Maker, Result
-from stream.segment import Caption
+from stream.hop import Outcome
 from stream.times import NS_PER_MS, NS_PER_SECOND
 from tests.benchmarks.processes import ROOT, Stage, stage
+from tests.benchmarks.reading import Unread, reading
 from tests.benchmarks.report import progress, report, spread
 
 RUNS = 5
 BAR_CPU_US = 17.0
-SEGMENT_NS = 3 * NS_PER_SECOND
-CONTEXT_NS = 320 * NS_PER_MS
 TIMEOUT_SECONDS = 300.0
 KIB = 1024  # the unit in which Linux counts resident memory
-SHAPES = (  # a modality's step in ms, bytes and content type
-    (Modality.AUDIO, 20, 640, "audio/L16;rate=16000;channels=1"),
-    (Modality.VIDEO, 40, 3_000, "image/jpeg"),
-    (Modality.TEXT, 1_000, 40, "text/plain;charset=utf-8"),
+STAGGER_NS = 7 * NS_PER_MS
+
+
+class Shape(NamedTuple):
+    """What one modality of a session sends."""
+
+    modality: Modality
+    step_ms: int
+    size_bytes: int
+    content_type: str
+
+
+SHAPES = (
+    Shape(Modality.AUDIO, 20, 640, "audio/L16;rate=16000;channels=1"),
+    Shape(Modality.VIDEO, 40, 3_000, "image/jpeg"),
+    Shape(Modality.TEXT, 1_000, 40, "text/plain;charset=utf-8"),
 )
 
 
@@ -73,7 +72,7 @@ class Load:
     @property
     def records(self) -> int:
         """How many frames, and the end records of their sessions."""
-        return self.sessions * sum(self.seconds * 1000 // step_ms + 1 for _, step_ms, _, _ in SHAPES)
+        return self.sessions * sum(self.seconds * 1000 // shape.step_ms + 1 for shape in SHAPES)
 
     def sessions_of(self, partition: int) -> int:
         """How many of the sessions lie in one partition."""
@@ -90,30 +89,6 @@ class Run:
     cpu_seconds: float
     at_rest_bytes: int
     peak_bytes: int
-
-
-class Unread:
-    """In a segment's place: it takes hops and reads nothing in them."""
-
-    hops = 0  # of all sessions
-
-    def __init__(self, frontier_ns: int, _: int) -> None:
-        self.frontier_ns = frontier_ns
-        self.corrupt: list[tuple[Frame, RecordError]] = []
-        self._end_ns = frontier_ns
-
-    async def hop(self, hop: Hop) -> list[Caption]:
-        """Move the frontier as a speaker who pauses now and then would."""
-        Unread.hops += 1
-        self._end_ns = hop.end_ns
-        if hop.end_ns - 2 * SEGMENT_NS >= self.frontier_ns:
-            self.frontier_ns = hop.end_ns - SEGMENT_NS
-        return []
-
-    async def close(self) -> list[Caption]:
-        """Nothing is open any more."""
-        self.frontier_ns = self._end_ns
-        return []
 
 
 def main() -> None:
@@ -142,7 +117,9 @@ async def write(settings: Settings, load: Load) -> None:
     start_ns = (time.time_ns() // NS_PER_SECOND - load.seconds) * NS_PER_SECOND
     progress(f"writing {load.records} records")
     async with clients.producer(settings) as producer:
-        for number, item in merge(*(_session(number, load, start_ns) for number in range(load.sessions)), key=_when_ns):
+        for number, item in merge(
+            *(_numbered(number, load, start_ns) for number in range(load.sessions)), key=_when_ns
+        ):
             record = to_record(item, settings.topic_prefix + item.modality)
             await producer.send(
                 record.topic,
@@ -187,95 +164,47 @@ def figures(runs: list[Run]) -> dict[str, object]:
 
 
 async def _read(settings: Settings, load: Load) -> Run:
-    """All lanes, each in a task of its own, fed by one consumer."""
-    consumer = clients.input_consumer(settings)
-    numbers = range(load.partitions)
-    partitions = [
-        {name: TopicPartition(settings.topic_prefix + name, number) for name in Modality} for number in numbers
-    ]
-    consumer.assign([partition for of_lane in partitions for partition in of_lane.values()])
-    async with consumer:
-        consumer.pause(*consumer.assignment())
-        inlets = [Inlet(consumer, of_lane) for of_lane in partitions]
+    """All of it, in this process."""
+    async with reading(settings) as everything, asyncio.timeout(TIMEOUT_SECONDS):
         at_rest_bytes = _peak_bytes()
         began, cpu_began = time.perf_counter(), time.process_time()
-        for inlet in inlets:
-            inlet.open(dict.fromkeys(Modality, 0))
-        feeding = asyncio.create_task(_feed(consumer, inlets))
-        lanes = [_lane(number, settings) for number in numbers]
-        async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
-            for number, inlet, lane in zip(numbers, inlets, lanes, strict=True):
-                tasks.create_task(_own(inlet, lane, load.sessions_of(number)))
+        sessions = [load.sessions_of(number) for number in range(load.partitions)]
+        await everything.until_ended(sessions, Unread, history=True)
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
-        feeding.cancel()
     frames = sum(int(_value(metrics.FRAMES.labels(name, Outcome.USED))) for name in Modality)
     records = frames + load.sessions * len(Modality)
     return Run(records, Unread.hops, seconds, cpu_seconds, at_rest_bytes, _peak_bytes())
 
 
-async def _feed(consumer: AIOKafkaConsumer, inlets: Sequence[Inlet]) -> None:
-    """What `service.py` does."""
-    while True:
-        fetched = await consumer.getmany(timeout_ms=clients.FETCH_WAIT_MS)
-        for inlet in inlets:
-            await inlet.feed(fetched)
-
-
-async def _own(inlet: Inlet, lane: Lane, sessions: int) -> None:
-    """What `owner.py` does, but that nothing is committed; until so many sessions have ended."""
-    while sessions:
-        taken = 0
-        while taken < TAKE_RECORDS and (arrival := inlet.take(lane.wake_ns())) is not None:
-            lane.take(arrival.record, arrival.now_ns, history=True)
-            taken += 1
-        now_ns, behind = inlet.now_ns(), inlet.behind()
-        woken = (wake_ns := lane.wake_ns()) is not None and wake_ns <= now_ns
-        for output in await lane.advance(now_ns, behind):
-            sessions -= _is_end(output)
-        inlet.hold(lane.aligner.ahead(behind))
-        if woken or taken == TAKE_RECORDS:
-            await asyncio.sleep(0)
-        else:
-            await inlet.wait(lane.wake_ns(), None)
-
-
-def _lane(number: int, settings: Settings) -> Lane:
-    """A lane as `assembly.py` makes it, but for its segments."""
-    aligner = Aligner(Timing(), settings.session_buffer_bytes, settings.lane_buffer_bytes)
-    maker = Maker("none", Model(name="none", version="0", digest="sha256:"), "cpu")
-    return Lane(number, intake(settings), aligner, Unread, maker, Progress(), CONTEXT_NS)
-
-
-def _is_end(output: Result | DeadLetter | LateFrame) -> bool:
-    if isinstance(output, DeadLetter):
-        raise output.error
-    if isinstance(output, LateFrame):
-        return False  # the count of frames in hops will tell
-    return isinstance(output.message, SessionRecord) and output.message.state == "ended"
-
-
-def _session(number: int, load: Load, start_ns: int) -> Iterator[tuple[int, Frame | End]]:
-    """One session's records with its number, in capture order."""
+def one_session(number: int, start_ns: int, seconds: int, shapes: Sequence[Shape] = SHAPES) -> Iterator[Frame | End]:
+    """One session's records in capture order; `timestamp_ms` is when each was complete."""
     name = f"session-{number:02d}"
-    start_ns += number * 7 * NS_PER_MS  # sessions do not keep step with one another
-    end_ns = start_ns + load.seconds * NS_PER_SECOND
-    roads = [_road(name, start_ns, end_ns, *shape) for shape in SHAPES]
-    for item in merge(*roads, key=_item_ns):
-        yield number, item
+    end_ns = start_ns + seconds * NS_PER_SECOND
+    yield from merge(*(_road(name, start_ns, end_ns, shape) for shape in shapes), key=_item_ns)
 
 
-def _road(
-    name: str, start_ns: int, end_ns: int, modality: Modality, step_ms: int, size_bytes: int, content: str
-) -> Iterator[Frame | End]:
-    step_ns = step_ms * NS_PER_MS
-    duration_ns = None if modality is Modality.TEXT else step_ns
+def _numbered(number: int, load: Load, start_ns: int) -> Iterator[tuple[int, Frame | End]]:
+    stagger_ns = number * STAGGER_NS  # sessions do not keep step with one another
+    return ((number, item) for item in one_session(number, start_ns + stagger_ns, load.seconds))
+
+
+def _road(name: str, start_ns: int, end_ns: int, shape: Shape) -> Iterator[Frame | End]:
+    step_ns = shape.step_ms * NS_PER_MS
+    duration_ns = None if shape.modality is Modality.TEXT else step_ns
     for sequence, at_ns in enumerate(range(start_ns, end_ns, step_ns)):
-        payload = sequence.to_bytes(4, "big").hex().encode().ljust(size_bytes, b".")
         produced_ms = (at_ns + (duration_ns or 0)) // NS_PER_MS
+        payload = f"{sequence:010d}".encode().ljust(shape.size_bytes, b".")
         yield Frame(
-            name, modality, at_ns, duration_ns, payload, content, sequence=sequence, timestamp_ms=produced_ms
-        )  # fmt: skip
-    yield End(name, modality, end_ns, timestamp_ms=end_ns // NS_PER_MS)
+            session=name,
+            modality=shape.modality,
+            time_ns=at_ns,
+            duration_ns=duration_ns,
+            payload=payload,
+            content_type=shape.content_type,
+            sequence=sequence,
+            timestamp_ms=produced_ms,
+        )
+    yield End(name, shape.modality, end_ns, timestamp_ms=end_ns // NS_PER_MS)
 
 
 def _item_ns(item: Frame | End) -> int:

@@ -9,14 +9,15 @@ backlog
     picture and then text (`join_asof` twice). Kafka Streams makes the same pairs by two windowed joins with in-memory
     stores, with and without changelog. From the first record to the last: `records_per_second`, `cpu_us_per_record` (user
     and system, all threads); `whole_cpu_us_per_record` is of the process from its start to its end. `peak_mib` is the most
-    that was ever resident. Medians of the runs. `ratios` are Trivium's records a second over each peer's, `cpu_ratio` the same of
+    that was ever resident. Medians of the runs. `ratio` is Trivium's records a second over a peer's, `cpu_ratio` the same of
     records a second of processor time. `raw-consumer` is a yardstick: the bare client that Trivium reads with.
 live
     The same sessions at real-time speed. `delay` is from the moment when the newest sound in an output was captured whole
     until the output is there: of a hop its end, of a join its sound's. Scenes: all three speak, in step with the grid of
     hops; the same, each session beginning anywhere; and the pictures stop when the measuring begins (pairs come out as left
-    joins make them). For Trivium beside it: `sound_delay` counts for each sound also the wait until its hop is whole;
-    `beyond_deadline` is of the hops that went out at their deadline, beyond it.
+    joins make them). `sender_late` is how late the records were sent, which is in all delays. For Trivium beside it:
+    `sound_delay` counts for each sound also the wait until its hop is whole; `beyond_deadline` is of the hops that went out
+    at their deadline, beyond it.
 
 It makes its own environment in `.cache/peers` (Quix Streams, the jars of Kafka Streams) and wants `javac`.
 """

@@ -95,10 +95,12 @@ def live_figures(lives: Mapping[str, Mapping[str, Live]]) -> dict[str, object]:
 
 
 def _live(scene: str, system: str, one: Live) -> dict[str, object]:
+    line = one.told.line
     found: dict[str, object] = {
         "delay_ms": _percentiles(one.delays_ms()),
         "sender_late_ms": _percentiles(one.late_ms),
-        "peak_mib": round(one.told.line["peak_mib"], 1),
+        "cpu_us_per_record": round(line["cpu_seconds"] / line["records"] * 1e6, 1),
+        "peak_mib": round(line["peak_mib"], 1),
     }
     if system != "trivium":
         return found

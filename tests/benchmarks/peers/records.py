@@ -42,8 +42,13 @@ class Kind:
 
     @property
     def lasts_ms(self) -> int:
-        """How long after its capture time a frame is complete; a text is at once."""
+        """How long it goes on; a text until the next."""
         return 0 if self.modality is Modality.TEXT else self.step_ms
+
+    @property
+    def there_ms(self) -> int:
+        """How long after its capture time a live source has it: sound when it is complete, all else at once."""
+        return self.step_ms if self.modality is Modality.AUDIO else 0
 
 
 KINDS = (
@@ -91,8 +96,8 @@ class Scene:
         return heapq.merge(*self._streams(), key=attrgetter("capture_ms"))
 
     def live(self) -> Iterator[Sending]:
-        """In the order in which frames are complete."""
-        return heapq.merge(*self._streams(), key=attrgetter("complete_ms"))
+        """In the order in which live sources have them."""
+        return heapq.merge(*self._streams(), key=attrgetter("there_at_ms"))
 
     def _streams(self) -> list[Iterator[Sending]]:
         return [self._stream(number, kind) for kind in KINDS for number in range(self.sessions)]
@@ -112,7 +117,7 @@ class Scene:
                 partition=number % PARTITIONS,
                 timestamp_ms=capture_ms,
             )
-            yield Sending(capture_ms, capture_ms + kind.lasts_ms, to_record(frame, kind.modality))
+            yield Sending(capture_ms, capture_ms + kind.there_ms, to_record(frame, kind.modality))
 
     def _captures_ms(self, number: int, kind: Kind) -> range:
         first_ms = self.start_ms + (number * 37 % HOP_MS if self.spread else number * TICK_MS % HOP_MS)
@@ -127,7 +132,7 @@ class Sending:
     """A record, when it was captured, and when it can be sent."""
 
     capture_ms: int
-    complete_ms: int
+    there_at_ms: int
     record: Record
 
 
@@ -145,11 +150,11 @@ async def write(address: str, prefix: str, sendings: Iterable[Sending]) -> None:
 
 
 async def play(address: str, prefix: str, sendings: Iterable[Sending]) -> list[float]:
-    """Each when it is complete by this machine's clock; how late each was, in ms."""
+    """Each when a live source has it, by this machine's clock; how late each was, in ms."""
     late_ms: list[float] = []
     async with _producer(address, linger_ms=0) as producer:
         for sending in sendings:
-            while (wait_ms := sending.complete_ms - time.time() * 1000) > 0:  # noqa: ASYNC110 - time wakes nobody
+            while (wait_ms := sending.there_at_ms - time.time() * 1000) > 0:  # noqa: ASYNC110 - time wakes nobody
                 await asyncio.sleep(max(LOOK_SECONDS, wait_ms / 1000))
             late_ms.append(-wait_ms)
             await _send(producer, prefix, sending)

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import resource
 import shutil
-import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +28,10 @@ from tests.benchmarks.peers.systems import System
 from tests.benchmarks.processes import Stage, raise_ended, running
 
 BACKLOG_SECONDS = 300.0  # a system that is not done by then has failed
+START_SECONDS = 120.0
 STOP_SECONDS = 30.0
-WARM_SECONDS = 10.0  # live: until all are started, have caught up and run at their pace; then is measured
+TERMINATED = 143  # what Java says after SIGTERM, whatever was told before
+WARM_SECONDS = 8.0  # live: until all run at their pace; then is measured
 AFTER_SECONDS = 3.0  # records go on for so long after what is measured, so that all of it comes out
 
 
@@ -55,6 +56,32 @@ class Live:
     def delays_ms(self, name: str = "live") -> list[float]:
         """Of what was captured while it was measured: how long after it the output came."""
         return [delay for captured, delay in self.told.line.get(name, ()) if self.from_ms < captured <= self.until_ms]
+
+
+class Sender:
+    """Sends a scene from the moment when a group has taken its partitions.
+
+    Attributes
+    ----------
+    start_ms : int
+        When the scene began.
+    late_ms : list
+        How late each record was sent.
+    """
+
+    def __init__(self, address: str, prefix: str, scene: Callable[[], Scene]) -> None:
+        self.start_ms = 0
+        self.late_ms: list[float] = []
+        self._address = address
+        self._prefix = prefix
+        self._scene = scene
+
+    def send(self, group: str) -> None:
+        """Wait for the group, then send all of it."""
+        asyncio.run(_stable(self._address, group))
+        scene = self._scene()
+        self.start_ms = scene.start_ms
+        self.late_ms = asyncio.run(play(self._address, self._prefix, scene.live()))
 
 
 class Runs:
@@ -86,44 +113,39 @@ class Runs:
 
     def live(self, system: System, seconds: float, *, spread: bool, video: bool) -> Live:
         """Read what is sent as live sources would, for so many seconds after all has warmed up."""
-        with self._topics() as prefix:
-            start_ms = on_grid_ms(time.time() * 1000 + 200)
-            scene = Scene(
-                start_ms,
+
+        def scene() -> Scene:
+            return Scene(
+                on_grid_ms(time.time() * 1000 + 200),
                 WARM_SECONDS + seconds + AFTER_SECONDS,
                 spread=spread,
                 video_seconds=None if video else WARM_SECONDS,
             )
-            late_ms: list[float] = []
-            told = self._run(system, prefix, 0, lambda: late_ms.extend(self._play(prefix, scene)))
-        from_ms = start_ms + WARM_SECONDS * 1000
-        return Live(told, from_ms, from_ms + seconds * 1000, late_ms)
 
-    def _play(self, prefix: str, scene: Scene) -> list[float]:
-        return asyncio.run(play(self._stage.address, prefix, scene.live()))
+        with self._topics() as prefix:
+            sender = Sender(self._stage.address, prefix, scene)
+            told = self._run(system, prefix, 0, sender)
+        from_ms = sender.start_ms + WARM_SECONDS * 1000
+        return Live(told, from_ms, from_ms + seconds * 1000, sender.late_ms)
 
-    def _run(self, system: System, prefix: str, records: int, meanwhile: Any = None) -> Told:
-        """A process from its start to its end; live it is stopped when what is done meanwhile is done."""
+    def _run(self, system: System, prefix: str, records: int, sender: Sender | None = None) -> Told:
+        """A process from its start to its end; live it is stopped when all is sent."""
         group = f"{prefix}{system.name}-{uuid.uuid4().hex[:8]}"
-        if system.kind in {"trivium", "raw"}:
-            group = group.removeprefix(prefix)  # Trivium's settings put the prefix before it
-        given = {"address": self._stage.address, "prefix": prefix, "group": group, "records": str(records)}
+        named = group.removeprefix(prefix) if system.kind in {"trivium", "raw"} else group  # they add the prefix
+        given = {"address": self._stage.address, "prefix": prefix, "group": named, "records": str(records)}
         state, output, log = (self._stage.folder / f"{group}.{kind}" for kind in ("state", "json", "log"))
         command = system.command(self._environment, given, state)
         began, cpu_began = time.perf_counter(), _children_seconds()
         with running(self._stage, command, log.name, output) as process:
-            if meanwhile is not None:
-                meanwhile()
+            if sender is not None:
+                sender.send(group)
                 process.terminate()
-            self._await(system, process, log, STOP_SECONDS if meanwhile is not None else BACKLOG_SECONDS)
+            ended = process.wait(BACKLOG_SECONDS if sender is None else STOP_SECONDS)
+        if ended not in {0, TERMINATED}:
+            raise_ended(system.name, process, log)
         told = Told(_last_line(output), _children_seconds() - cpu_began, time.perf_counter() - began)
         shutil.rmtree(state, ignore_errors=True)
         return told
-
-    def _await(self, system: System, process: subprocess.Popen[bytes], log: Path, seconds: float) -> None:
-        ended = process.wait(seconds)
-        if ended not in {0, 143}:  # Java says 143 after SIGTERM, whatever was told before
-            raise_ended(system.name, process, log)
 
     @contextmanager
     def _topics(self) -> Iterator[str]:
@@ -154,6 +176,23 @@ async def _held(address: str, prefix: str) -> int:
     async with AIOKafkaConsumer(bootstrap_servers=address) as consumer:
         ends = await consumer.end_offsets(partitions)
     return sum(ends.values())
+
+
+async def _stable(address: str, group: str) -> None:
+    """Until a member of the group has its partitions."""
+    client = AIOKafkaAdminClient(bootstrap_servers=address)
+    await client.start()
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while await _state(client, group) != "Stable":  # noqa: ASYNC110 - a broker tells only who asks
+                await asyncio.sleep(0.1)
+    finally:
+        await client.close()
+
+
+async def _state(client: AIOKafkaAdminClient, group: str) -> str:
+    (answer,) = await client.describe_consumer_groups([group])
+    return str(answer.groups[0][2])
 
 
 async def _remove(address: str, prefix: str, *, keep_inputs: bool = False) -> None:

@@ -84,6 +84,8 @@ class Counted:
 
     def take(self, hop: Hop) -> None:
         """One more came."""
+        if self._live:
+            self.meter.begin()
         self.hops += 1
         for modality in (Modality.AUDIO, Modality.VIDEO):
             self.frames += sum(frame.time_ns >= hop.start_ns for frame in hop.frames.get(modality, ()))
