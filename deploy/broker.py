@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from deploy.extra import NOTHING, Extra
 from deploy.jars import class_path, read_pins
 from deploy.java import OPTIONS, find_java
 from deploy.probe import answers
@@ -52,15 +53,19 @@ class Broker:
         Made when missing.
     jars : Path
         Where the jars are kept; shared by all folders.
+    extra : Extra
+        What it is to have beside.
     """
 
-    def __init__(self, folder: Path, jars: Path) -> None:
+    def __init__(self, folder: Path, jars: Path, extra: Extra = NOTHING) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
         self.jars = jars
+        self.extra = extra
         self.log = self.folder / "broker.log"
         self._lock = self.folder / "lock"
         self._state = self.folder / "broker.json"
+        self._process: subprocess.Popen[bytes] | None = None  # if it is a child of ours
 
     def start(self, *, attached: bool = False) -> str:
         """Address of the broker, which answers; one that runs already is found again.
@@ -91,8 +96,14 @@ class Broker:
             if running:
                 _signal(running.pid, signum)
             if self._wait_free(seconds):
+                self._reap()
                 return
         raise BrokerError(f"the broker in {self.folder} cannot be stopped: its lock is still held after SIGKILL")
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
 
     def running(self) -> Running | None:
         """The process and address of a broker whose process lives, whether it answers or not."""
@@ -109,7 +120,7 @@ class Broker:
             jars = class_path(self.jars, read_pins())
             address, properties = self._configure(port)
             self._format(jars, properties)
-            process = self._spawn(jars, properties, lock, attached=attached)
+            process = self._process = self._spawn(jars, properties, lock, attached=attached)
             self._remember(Running(process.pid, address))
             self._await_answer(process, address)
         except BaseException:
@@ -130,12 +141,14 @@ class Broker:
     def _configure(self, port: int) -> tuple[str, Path]:
         """Choose ports, that one if it is free, and write this start's settings."""
         address, controller = f"{HOST}:{_free_port(port)}", f"{HOST}:{_free_port(0)}"
+        listeners = (f"PLAINTEXT://{address}", *self.extra.listeners)
         lines = (
             (HERE / "kafka.properties").read_text(),
-            f"listeners=PLAINTEXT://{address},CONTROLLER://{controller}",
-            f"advertised.listeners=PLAINTEXT://{address}",
+            f"listeners={','.join((*listeners, f'CONTROLLER://{controller}'))}",
+            f"advertised.listeners={','.join(listeners)}",
             f"controller.quorum.voters=1@{controller}",
-            f"log.dirs={self.folder / 'data'}\n",
+            f"log.dirs={self.folder / 'data'}",
+            f"{self.extra.properties}\n",
         )
         properties = self.folder / "server.properties"
         properties.write_text("\n".join(lines))
@@ -147,9 +160,8 @@ class Broker:
             if (self.folder / "data" / "meta.properties").exists():
                 return
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            command = _java(
-                jars, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={properties}"
-            )
+            options = (f"--cluster-id={cluster}", f"--config={properties}", *self.extra.format_options)
+            command = _java(jars, "kafka.tools.StorageTool", "format", *options)
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         if done.returncode:
             raise BrokerError(f"Kafka could not format {self.folder / 'data'}:\n{self.tail()}")
@@ -157,7 +169,7 @@ class Broker:
     def _spawn(self, jars: list[Path], properties: Path, lock: int, *, attached: bool) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                _java(jars, "kafka.Kafka", str(properties)),
+                _java(jars, "kafka.Kafka", str(properties), options=self.extra.java_options),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -205,9 +217,9 @@ class Broker:
         return any(self._is_free() for _ in _until(seconds))
 
 
-def _java(jars: list[Path], *arguments: str) -> list[str]:
+def _java(jars: list[Path], *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
     logging = f"-Dlog4j2.configurationFile={HERE / 'kafka-log4j2.properties'}"
-    return [str(find_java()), *OPTIONS, logging, "-cp", ":".join(map(str, jars)), *arguments]
+    return [str(find_java()), *OPTIONS, *options, logging, "-cp", ":".join(map(str, jars)), *arguments]
 
 
 def _free_port(wanted: int) -> int:

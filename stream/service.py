@@ -18,7 +18,7 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream import clients, logs, metrics, web
+from stream import clients, logs, metrics, refused, web
 from stream.assembly import LaneMaker, context_ns, lane_maker
 from stream.config import Settings
 from stream.errors import BrokerError, TriviumError
@@ -212,6 +212,10 @@ def one_error(settings: Settings) -> Iterator[None]:
         for error in _leaves(group):
             if isinstance(error, TriviumError):
                 raise error from group
+            if isinstance(error, KafkaError) and refused.is_ungranted(error):
+                raise BrokerError(
+                    f"Kafka at {settings.bootstrap_servers} refused ({error}): {refused.granted_by(settings)}"
+                ) from group
             if isinstance(error, KafkaError):
                 raise BrokerError(
                     f"Kafka at {settings.bootstrap_servers} failed ({type(error).__name__}: {error}): "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from stream import refused
 from stream.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ async def prepare(settings: Settings, *, only_look: bool = False) -> list[str]:
         if name not in missing and found.get(name) != settings.partitions
     ]
     if faults:
-        remedy = "create them so, set partitions, or let create_topics be true where they are missing"
+        remedy = (
+            "create them so, set partitions, let create_topics be true where they are missing, "
+            "or grant what the README's list of ACLs has"
+        )
         raise BrokerError(f"{'; '.join(faults)}: {remedy}.")
     return missing
 
@@ -81,11 +85,12 @@ async def reaching(settings: Settings) -> AsyncIterator[None]:
     except (KafkaError, OSError) as error:
         told = str(error).removeprefix(f"{type(error).__name__}: ") or type(error).__name__
         if "bootstrap" in told:  # the client shows its own tuples of addresses
-            told = "nothing there answers"
-        raise BrokerError(
-            f"Kafka at {settings.bootstrap_servers} failed: {told}. "
-            "Start it with deploy/kafka start, or set bootstrap_servers."
-        ) from error
+            told = await refused.why_not_connected(settings)
+        elif refused.is_ungranted(error):
+            told = f"{told}: {refused.granted_by(settings)}"
+        else:
+            told = f"{told}. {refused.ADDRESS}"
+        raise BrokerError(f"Kafka at {settings.bootstrap_servers} failed: {told}") from error
 
 
 def _expected(settings: Settings) -> dict[str, dict[str, str]]:

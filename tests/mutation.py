@@ -21,7 +21,7 @@ from stream.times import NS_PER_MS, NS_PER_SECOND, format_rfc3339
 from tests.bombs import bombs, jpeg_of, png_of
 from tests.raw_records import Raw
 
-SESSIONS = 8
+SESSIONS = 4
 HOUR_NS = 3_600 * NS_PER_SECOND
 HEAVY_SHARE = 1 / 8  # of the changes that make a record large, against the others
 TEXT_TYPE = TEXT.encode()

@@ -9,6 +9,7 @@ from tests.drilling.bad_input import drill
 from tests.synthetic_clips import SyntheticClip
 
 RECORDS = 2_000
+PER_SECOND = 100.0
 MOST_GROWTH_MIB = 250.0  # of memory; the bombs among them would take ten times as much
 LATE_MS = 3_000.0  # a machine on which other tests have just run is slow; 100 ms is usual
 
@@ -19,7 +20,7 @@ def test_mutated_records_are_all_accounted_for_and_harm_nobody_else(
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TRIVIUM_")}
     named = {"KAFKA_BOOTSTRAP_SERVERS": broker, "TRIVIUM_TOPIC_PREFIX": topic_prefix}
     stage = Stage(broker, topic_prefix, tmp_path, kept | named)
-    found = drill(stage, synthetic_clip.path, records=RECORDS, per_second=400.0)
+    found = drill(stage, synthetic_clip.path, records=RECORDS, per_second=PER_SECOND)
     told = str(found)
     assert found["unaccounted"] == 0, told
     assert (found["letters"], found["unknown_reasons"]) == (found["dead_letters"], []), told
