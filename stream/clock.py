@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
 from stream.frame import Modality, Record
 from stream.times import NS_PER_MS, NS_PER_SECOND
@@ -20,8 +22,7 @@ FRESH_NS = NS_PER_SECOND  # how long the answer to a fetch says that a partition
 OVERHEAD_BYTES = 1024  # what the objects of a record and of its headers weigh beside their contents
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One record taken in step, and when it arrives on the lane's clock."""
 
     modality: Modality
@@ -34,7 +35,9 @@ class _Partition:
     """What was fetched of one partition and what was taken; there is nothing unread below `taken`."""
 
     queue: deque[Record] = field(default_factory=deque)
+    sizes: deque[int] = field(default_factory=deque)  # of what is in the queue, in bytes
     queued_bytes: int = 0
+    head_ms: int = 0  # when the record that is next was produced, if there is one
     taken: int = 0
     position: int = 0  # of the next fetch
     stable_offset: int = 0
@@ -46,9 +49,28 @@ class _Partition:
             return False
         return machine_ns <= self.answered_ns + FRESH_NS
 
-    def head_ns(self) -> int:
-        """When the record that is next was produced; there must be one."""
-        return self.queue[0].timestamp_ms * NS_PER_MS
+    def put(self, records: Iterable[Record]) -> None:
+        """Queue what was fetched."""
+        queue, sizes = self.queue, self.sizes
+        before = len(queue)
+        queue.extend(records)
+        for record in islice(queue, before, None):
+            size_bytes = _size_bytes(record)
+            sizes.append(size_bytes)
+            self.queued_bytes += size_bytes
+        if queue:
+            self.head_ms = queue[0].timestamp_ms
+
+    def pop(self) -> Record:
+        """The record that is next; there must be one."""
+        queue = self.queue
+        record = queue.popleft()
+        self.queued_bytes -= self.sizes.popleft()
+        if queue:
+            self.head_ms, self.taken = queue[0].timestamp_ms, record.offset + 1
+        else:
+            self.taken = self.position
+        return record
 
 
 class LaneClock:
@@ -77,9 +99,7 @@ class LaneClock:
         """
         self._move(machine_ns)
         partition = self._partitions[modality]
-        for record in records:
-            partition.queue.append(record)
-            partition.queued_bytes += _size_bytes(record)
+        partition.put(records)
         partition.position, partition.stable_offset = position, stable_offset
         partition.answered_ns = machine_ns
         if not partition.queue:
@@ -101,17 +121,14 @@ class LaneClock:
         if modality is None:
             return None
         partition = self._partitions[modality]
-        arrival_ns = self._now_ns
-        if self._is_in_step(partition, machine_ns):
-            arrival_ns = max(arrival_ns, min(partition.head_ns(), machine_ns))
+        arrival_ns, head_ms = self._now_ns, partition.head_ms
+        if self._is_in_step(head_ms):
+            arrival_ns = max(arrival_ns, min(head_ms * NS_PER_MS, machine_ns))
         if wake_ns is not None and wake_ns <= arrival_ns:
             self._now_ns = max(self._now_ns, wake_ns)
             return None
         self._now_ns = arrival_ns
-        record = partition.queue.popleft()
-        partition.queued_bytes -= _size_bytes(record)
-        partition.taken = record.offset + 1 if partition.queue else partition.position
-        return Arrival(modality, record, self._now_ns)
+        return Arrival(modality, partition.pop(), arrival_ns)
 
     def now_ns(self, machine_ns: int) -> int:
         """Lane time; never backwards, never beyond the machine's."""
@@ -134,23 +151,24 @@ class LaneClock:
     def _next(self, machine_ns: int) -> Modality | None:
         """The modality of the oldest record; of two as old text comes first, then audio."""
         oldest: Modality | None = None
+        oldest_ms = 0
         for modality, partition in self._partitions.items():
             if partition.held:
                 continue
             if not partition.queue:
                 if not partition.is_caught_up(machine_ns):
                     return None
-            elif oldest is None or partition.head_ns() < self._partitions[oldest].head_ns():
-                oldest = modality
+            elif oldest is None or partition.head_ms < oldest_ms:
+                oldest, oldest_ms = modality, partition.head_ms
         return oldest
 
-    def _is_in_step(self, partition: _Partition, machine_ns: int) -> bool:
-        """Whether no partition may still hold an older record than the one about to be taken from this one."""
-        head_ns = partition.head_ns()
-        for other in self._partitions.values():
-            if other is partition or other.is_caught_up(machine_ns):
-                continue
-            if not other.queue or other.head_ns() < head_ns:
+    def _is_in_step(self, head_ms: int) -> bool:
+        """Whether no partition may still hold an older record than the oldest of those that are not held.
+
+        Of these `_next` has seen that nobody who is behind has nothing queued; those held are always behind.
+        """
+        for partition in self._partitions.values():
+            if partition.held and (not partition.queue or partition.head_ms < head_ms):
                 return False
         return True
 
@@ -159,13 +177,20 @@ class LaneClock:
         if machine_ns <= self._machine_ns:
             return
         since_ns, self._machine_ns = self._machine_ns, machine_ns
-        if self._now_ns and all(partition.is_caught_up(since_ns) for partition in self._partitions.values()):
+        if self._now_ns and not self._is_behind(since_ns):
             fresh_ns = min((partition.answered_ns or 0) + FRESH_NS for partition in self._partitions.values())
             self._now_ns += max(0, min(machine_ns, fresh_ns) - since_ns)
 
+    def _is_behind(self, machine_ns: int) -> bool:
+        """Whether any partition is."""
+        for partition in self._partitions.values():  # noqa: SIM110 - on the path of every record
+            if not partition.is_caught_up(machine_ns):
+                return True
+        return False
+
     def _begin(self, machine_ns: int) -> None:
         """With nothing to read at first, it is what time the machine says."""
-        if not self._now_ns and not self.behind(machine_ns):
+        if not self._now_ns and not self._is_behind(machine_ns):
             self._now_ns = max(machine_ns, self._machine_ns)
 
 

@@ -118,7 +118,14 @@ def parse(
         return _frame(record, session, modality, ce.produced_ns(record.timestamp_ms), content, {})
     event_type, time_ns = ce.event_type(headers), ce.captured_ns(headers)
     if event_type == ce.FRAME:
-        return _frame(record, session, modality, time_ns, content_type(ce.required(headers, "content-type")), headers)
+        return _frame(
+            record,
+            session,
+            modality,
+            time_ns,
+            content_type(headers.get("content-type") or ce.required(headers, "content-type")),
+            headers,
+        )
     if payload:
         message = f"A {event_type.decode()} carries {len(payload)} bytes; its value must be empty."
         raise RecordError(Reason.BAD_LENGTH, message)
@@ -160,7 +167,8 @@ def _frame(
     if content.modality != modality:
         message = f"The content-type is {content.canonical} on the {modality} topic; send it to {content.modality}."
         raise RecordError(Reason.BAD_HEADER, message)
-    payload, duration_ns = record.value or b"", ce.duration_ns(headers)
+    payload = record.value or b""
+    duration_ns = ce.duration_ns(headers) if "ce_duration" in headers else None
     if modality is _AUDIO:
         duration_ns = _sound_ns(payload, content)
     elif modality is _TEXT:
@@ -180,7 +188,7 @@ def _frame(
         content.channels,
         ce.region(headers) if modality is _VIDEO else "scene",
         ce.sequence(headers),
-        ce.traceparent(headers),
+        ce.traceparent(headers) if "traceparent" in headers else None,
         record.partition,
         record.offset,
         record.timestamp_ms,

@@ -18,6 +18,8 @@ SEQUENCE_DIGITS = 10
 MAX_DURATION_MS = 86_400_000
 
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TYPES = frozenset((FRAME, BOUND, END))
+_NAMES_AND_SOURCES = ("ce_id", "ce_source")
 _SHOWN_BYTES = 80  # of a value in a message
 
 Headers = Mapping[str, bytes | None]  # a Kafka header may be null, which says the same as leaving it out
@@ -45,15 +47,16 @@ def is_cloud_event(headers: Headers) -> bool:
 
 def event_type(headers: Headers) -> bytes:
     """`ce_type`, after all that CloudEvents requires has been found: FRAME, BOUND or END."""
-    version = required(headers, "ce_specversion")
-    if version != SPEC_VERSION:
-        raise bad_header(f"ce_specversion is {shown(version)}; send 1.0.")
-    for name in ("ce_id", "ce_source"):
-        value = required(headers, name)
+    get = headers.get
+    if get("ce_specversion") != SPEC_VERSION:
+        raise bad_header(f"ce_specversion is {shown(required(headers, 'ce_specversion'))}; send 1.0.")
+    for name in _NAMES_AND_SOURCES:
+        value = get(name) or required(headers, name)
         if not value.isascii():
             _check_utf8(name, value)
-    found = required(headers, "ce_type")
-    if found not in (FRAME, BOUND, END):
+    found = get("ce_type")
+    if found is None or found not in _TYPES:
+        found = required(headers, "ce_type")
         known = " ".join(known.decode() for known in (FRAME, BOUND, END))
         raise RecordError(Reason.UNKNOWN_TYPE, f"ce_type is {shown(found)}; send one of {known}.")
     return found
@@ -61,7 +64,7 @@ def event_type(headers: Headers) -> bytes:
 
 def captured_ns(headers: Headers) -> int:
     """`ce_time` in nanoseconds, within 1970 and the end of 64 bits."""
-    text = required(headers, "ce_time")
+    text = headers.get("ce_time") or required(headers, "ce_time")
     try:
         time_ns = parse_rfc3339(text)
     except ValueError as error:

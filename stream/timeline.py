@@ -76,8 +76,9 @@ class Timeline(Watermark):
 
         A text is there from its start on, however long it is to be shown: the next may begin before its end.
         """
-        known_ns = None if self.modality is _TEXT else self._known_end_ns(frame)
-        return frame.time_ns if known_ns is None else known_ns
+        if self.modality is _TEXT or frame.duration_ns is None:
+            return frame.time_ns
+        return frame.time_ns + min(frame.duration_ns, self._believed_ns)
 
     def place(self, frame: Frame, position: int, now_ns: int) -> Placed:
         """Put the frame where `measure` said, and let it move the bound."""
@@ -88,7 +89,8 @@ class Timeline(Watermark):
         self.bytes += placed.bytes
         self.fresh_bytes += placed.bytes
         self._note_reach(start_ns, start_ns + self._hold_ns if end_ns is None else end_ns)
-        self.move_bound(self.bounding_end_ns(frame) - self._reorder_ns, now_ns)
+        bounding_ns = start_ns if end_ns is None or self.modality is _TEXT else end_ns
+        self.move_bound(bounding_ns - self._reorder_ns, now_ns)
         return placed
 
     def overlapping(self, start_ns: int, end_ns: int) -> Iterator[Placed]:
@@ -172,8 +174,8 @@ class Timeline(Watermark):
         return [placed for placed in self._placed if placed.outcome is None]
 
     def _note_reach(self, start_ns: int, end_ns: int) -> None:
-        self.first_ns = min(self.first_ns, start_ns)
         self.newest_ns = max(self.newest_ns, start_ns)
+        self.first_ns = min(self.first_ns, start_ns)
         if self.modality is _TEXT or end_ns <= start_ns:
             end_ns = start_ns + 1
         self.reach_ns = max(self.reach_ns, end_ns)

@@ -20,6 +20,8 @@ _UP_TO_SECONDS = re.compile(rb"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)")
 _OFFSET = re.compile(rb"([+-])([01]\d|2[0-3]):([0-5]\d)")
 _SECONDS_END = len("1970-01-01T00:00:00")
 _OFFSET_LENGTH = len("+00:00")
+_FULL = len("1970-01-01T00:00:00.123456789Z")
+_SIX = ord("6")  # tens of a second, if it is a leap second
 _SHORTEST = _SECONDS_END + len("Z")
 _LONGEST = _SECONDS_END + len(".123456789") + _OFFSET_LENGTH
 
@@ -34,6 +36,10 @@ def parse_rfc3339(text: bytes) -> int:
     ValueError
         For whatever RFC 3339 does not allow, and for more than nine digits of a second.
     """
+    if len(text) == _FULL and text[-1:] == b"Z" and text[17] != _SIX and text[19:20] == b".":  # as we write it
+        digits = text[20:-1]
+        if digits.isdigit():
+            return _seconds(text[:_SECONDS_END]) * NS_PER_SECOND + int(digits)
     if not _SHORTEST <= len(text) <= _LONGEST:
         raise ValueError(f"{text[:_LONGEST]!r} has {len(text)} bytes, {_SHORTEST} to {_LONGEST} are possible")
     seconds = _seconds(text[:_SECONDS_END])
