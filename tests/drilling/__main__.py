@@ -27,6 +27,7 @@ DRILLS: dict[str, Callable[[Broker | str, Order], Outcome]] = {
 }
 RECOVERY_BAR_SECONDS = 15.0
 SHOWN = 5  # faults of a kind
+TABLE_COLUMNS = 170  # where there is no terminal to fit in
 
 
 def main() -> int:
@@ -44,7 +45,8 @@ def main() -> int:
     if given.json:
         report("drills", figures(outcomes))
     else:
-        Console().print(table(outcomes))
+        console = Console()
+        console.print(table(outcomes), width=None if console.is_terminal else TABLE_COLUMNS)
     return 0 if all(passes(outcome) for outcome in outcomes) else 1
 
 

@@ -80,7 +80,7 @@ def conclude(drill: str, stage: Set, done: Act, cast: Sequence[Worker], talk: Ta
         worker.stop()
     lanes = {lane for (_, lane), end in told.ends.items() if end}
     progress(f"{drill}: {len(told.finals())} finals of {len(talk.sessions)} sessions; now without interruption")
-    verdict = judge(told, talk.sessions, asyncio.run(uninterrupted(settings, lanes)))
+    verdict = judge(told, talk.sessions, asyncio.run(uninterrupted(settings, lanes)), done.outages)
     verdict.leaks += done.leaks
     seconds = time.monotonic() - began
     return Outcome(drill, done, verdict, recoveries(done, told), seconds, talk.sessions.total())

@@ -18,6 +18,7 @@ from stream.publish import Prediction, SessionRecord
 from tests.drilling.told import Told
 
 CONFIDENCE = 0.01
+AROUND_MS = 10_000.0  # before and after an outage: what waits in buffers comes in a burst
 BROUGHT = (Modality.AUDIO, Modality.VIDEO)  # waited for, unlike text
 
 
@@ -48,8 +49,19 @@ class Verdict:
         return {kind: found for kind in kinds if (found := getattr(self, kind))}
 
 
-def judge(told: Told, sessions: Counter[str], again: Sequence[tuple[int, Prediction]]) -> Verdict:
-    """All but leaks."""
+def judge(
+    told: Told,
+    sessions: Counter[str],
+    again: Sequence[tuple[int, Prediction]],
+    outages: Sequence[tuple[float, float]] = (),
+) -> Verdict:
+    """All but leaks.
+
+    Parameters
+    ----------
+    outages : sequence
+        Of the broker, in Unix ms. What was captured then may have come too late for a hop of silence, of which no final tells.
+    """
     verdict = Verdict(finals=len(told.finals()))
     ours, theirs = _by_session(told.finals()), _by_session(again)
     for session in sorted(sessions):
@@ -57,7 +69,7 @@ def judge(told: Told, sessions: Counter[str], again: Sequence[tuple[int, Predict
         _once(finals, verdict)
         _in_order(session, told, verdict)
         _told_whole(session, told, sessions[session], verdict)
-        _as_uninterrupted(_first_of_each(finals), theirs.get(session, []), verdict)
+        _as_uninterrupted(_first_of_each(finals), theirs.get(session, []), outages, verdict)
     _stand(told, verdict)
     return verdict
 
@@ -84,7 +96,9 @@ def _content(final: Prediction) -> tuple[object, ...]:
 def _once(finals: Sequence[Prediction], verdict: Verdict) -> None:
     seen: dict[float, Prediction] = {}
     for final in finals:
-        if (earlier := seen.setdefault(final.segment, final)) is not final:
+        if (earlier := seen.get(final.segment)) is None:
+            seen[final.segment] = final
+        else:
             kind = verdict.doubled if agree(earlier, final) else verdict.changed
             kind.append(f"{_named(final)} after {_named(earlier)}")
 
@@ -128,14 +142,23 @@ def _told_whole(session: str, told: Told, times: int, verdict: Verdict) -> None:
             verdict.disordered.append(f"{session} started after {count} of its finals")
 
 
-def _as_uninterrupted(ours: Sequence[Prediction], theirs: Sequence[Prediction], verdict: Verdict) -> None:
+def _as_uninterrupted(
+    ours: Sequence[Prediction],
+    theirs: Sequence[Prediction],
+    outages: Sequence[tuple[float, float]],
+    verdict: Verdict,
+) -> None:
+    def bound(*finals: Prediction) -> bool:
+        """Whether nothing had a part in these but what was sent."""
+        return all(clean(final) and not _in_outage(final, outages) for final in finals)
+
     by_start = {final.start_ms: final for final in ours}
     for their in theirs:
         our = by_start.get(their.start_ms)
         near = [final for final in ours if final.start_ms < their.end_ms and their.start_ms < final.end_ms]
         if our is not None and agree(our, their):
             verdict.alike += 1
-        elif not all(map(clean, [their, *near, *_before(their, ours), *_before(their, theirs)])):
+        elif not bound(their, *near, *_before(their, ours), *_before(their, theirs)):
             verdict.loose += 1
         elif near:
             verdict.different.append(f"{_named(near[0])}, expected {_named(their)}")
@@ -143,8 +166,14 @@ def _as_uninterrupted(ours: Sequence[Prediction], theirs: Sequence[Prediction], 
             verdict.lost.append(_named(their))
     for our in ours:
         near = [final for final in theirs if final.start_ms < our.end_ms and our.start_ms < final.end_ms]
-        if not near and all(map(clean, [our, *_before(our, ours), *_before(our, theirs)])):
+        if not near and bound(our, *_before(our, ours), *_before(our, theirs)):
             verdict.different.append(f"{_named(our)}, of which the uninterrupted run says nothing")
+
+
+def _in_outage(final: Prediction, outages: Sequence[tuple[float, float]]) -> bool:
+    return any(
+        final.end_ms > began_ms - AROUND_MS and final.start_ms < back_ms + AROUND_MS for began_ms, back_ms in outages
+    )
 
 
 def _before(final: Prediction, finals: Iterable[Prediction]) -> list[Prediction]:
