@@ -123,7 +123,10 @@ public final class KafkaStreams {
         .peek((key, value) -> count());
   }
 
-  /** Joins with what began in the last {@code millis}, so that a frame that lasts so long is found exactly once. */
+  /**
+   * Joins with what began in the last {@code millis}, so that a frame that lasts so long is found exactly once. A window's
+   * `before` and `after` are of the other stream's records, seen from this one's.
+   */
   private KStream<Bytes, byte[]> join(
       KStream<Bytes, byte[]> one, KStream<Bytes, byte[]> other, int millis, boolean left) {
     Duration grace = Duration.ofMillis(Long.parseLong(options.get("grace_ms")));
@@ -132,7 +135,6 @@ public final class KafkaStreams {
             .after(Duration.ZERO);
     StreamJoined<Bytes, byte[], byte[]> joined =
         StreamJoined.with(Serdes.Bytes(), Serdes.ByteArray(), Serdes.ByteArray());
-    // A window's `before` and `after` are of the right stream's records, seen from the left one's.
     if (options.get("changelog").equals("false")) {
       joined = joined.withLoggingDisabled();
     }

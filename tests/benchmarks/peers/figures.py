@@ -7,9 +7,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from deploy.jars import read_pins
 from stream.hop import Timing
 from stream.times import NS_PER_MS
-from tests.benchmarks.peers.environment import Environment
+from tests.benchmarks.peers.environment import HERE, Environment
 from tests.benchmarks.peers.records import Scene
 from tests.benchmarks.peers.runs import Live, Told
 from tests.benchmarks.report import machine, percentile, spread, versions
@@ -21,6 +22,7 @@ BARS = {"quix": 5.0, "quix-tuned": 5.0, "streams-changelog": 3.0, "streams-memor
 LEAST_SHARE = 0.99  # of the outputs that are expected; the last ones may still be open when the last record is read
 LIVE_BARS_MS = {"speaking": 30.0, "video_silent": 15.0}  # p95; without pictures beyond the deadline
 DEADLINE_MS = Timing().deadline_ns / NS_PER_MS
+LICENCES = {"quixstreams": "Apache-2.0", "kafka-streams": "Apache-2.0", "rocksdbjni": "Apache-2.0 or GPL-2.0"}
 PERCENTILES = (0.5, 0.95, 0.99)
 
 
@@ -44,6 +46,7 @@ def _backlog(name: str, runs: Sequence[tuple[Told, Scene]]) -> dict[str, object]
         **{key: round(statistics.median(runs_values), 2) for key, runs_values in values.items()},
         "records": lines[0]["records"],
         "outputs": [line["outputs"] for line in lines],
+        **({"reasons": [line["reasons"] for line in lines]} if name == "trivium" else {}),
         "spread": {key: spread(runs_values) for key, runs_values in values.items()},
     }
 
@@ -104,6 +107,7 @@ def _live(scene: str, system: str, one: Live) -> dict[str, object]:
     }
     if system != "trivium":
         return found
+    found["reasons"] = line["reasons"]
     beyond_ms = [delay - DEADLINE_MS for delay in one.delays_ms("at_deadline")]
     found |= {"sound_delay_ms": _percentiles(one.delays_ms("sounds")), "beyond_deadline_ms": _percentiles(beyond_ms)}
     judged_ms = beyond_ms if scene == "video_silent" else one.delays_ms()
@@ -121,12 +125,13 @@ def _percentiles(values_ms: Sequence[float]) -> dict[str, float | int]:
 
 def whole_report(figures: Mapping[str, object], environment: Environment) -> dict[str, object]:
     """The figures, with where and with what they were measured, and under which licences the peers stand."""
-    java = subprocess.run([environment.java[0], "-version"], capture_output=True, text=True, check=True).stderr
-    peers = {
-        "quixstreams": "3.28.1, Apache-2.0",
-        "kafka-streams": "4.3.1, Apache-2.0",
-        "rocksdbjni": "10.1.3, Apache-2.0 or GPL-2.0",
-        "java": java.splitlines()[0],
-    }
     measured = {"measured": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine()}
-    return {"benchmark": "peers", **figures, **measured, "versions": versions(), "peers": peers}
+    return {"benchmark": "peers", **figures, **measured, "versions": versions(), "peers": _peers(environment)}
+
+
+def _peers(environment: Environment) -> dict[str, str]:
+    java = subprocess.run([environment.java[0], "-version"], capture_output=True, text=True, check=True).stderr
+    found = dict(line.split("==", 1) for line in (HERE / "requirements.txt").read_text().splitlines() if "==" in line)
+    found |= {pin.coordinate.split(":")[1]: pin.coordinate.split(":")[2] for pin in read_pins(HERE / "jars.sha256")}
+    named = {name: f"{found[name]}, {licence}" for name, licence in LICENCES.items()}
+    return {**named, "java": java.splitlines()[0]}

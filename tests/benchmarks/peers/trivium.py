@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import Counter
 
 from stream import topics
 from stream.align import Aligner
@@ -51,6 +52,7 @@ def main() -> None:
         counted.records(),
         counted.hops,
         frames=counted.frames,
+        reasons=dict(counted.reasons),
         at_deadline=counted.at_deadline,
         sounds=counted.sounds,
     )
@@ -62,7 +64,9 @@ class Counted:
     Attributes
     ----------
     frames : int
-        Of sound and pictures, each counted in the hop in which it begins.
+        Of sound and pictures, each counted in the hop in which it begins, but those that came after it.
+    reasons : Counter
+        Why hops went out; `again` are those made again for frames that came late.
     at_deadline : list
         Live: of each hop that went out at its deadline its end and how many ms later it came.
     sounds : list
@@ -73,6 +77,7 @@ class Counted:
         self.meter = Meter()
         self.hops = 0
         self.frames = 0
+        self.reasons: Counter[str] = Counter()
         self.lanes: list[Lane] = []
         self.at_deadline: list[tuple[float, float]] = []
         self.sounds: list[tuple[float, float]] = []
@@ -86,6 +91,9 @@ class Counted:
         """One more came."""
         if self._live:
             self.meter.begin()
+        self.reasons[hop.reason if not hop.revision else "again"] += 1
+        if hop.revision:
+            return
         self.hops += 1
         for modality in (Modality.AUDIO, Modality.VIDEO):
             self.frames += sum(frame.time_ns >= hop.start_ns for frame in hop.frames.get(modality, ()))
