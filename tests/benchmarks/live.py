@@ -155,12 +155,13 @@ def _run(
         changed_words=changed(shown),
         words=tuple(said(shown, words, start_ms)),
         final_latencies_ms=tuple(
-            turn.final.times.published_ms - _due_ms(turn.final.end_ms, end_ms, bundle) for turn in shown
+            turn.final.times.published_ms - due_ms(turn.final.end_ms, end_ms, bundle) for turn in shown
         ),
     )
 
 
-def _due_ms(final_end_ms: float, session_end_ms: float, bundle: Bundle) -> float:
+def due_ms(final_end_ms: float, session_end_ms: float, bundle: Bundle) -> float:
+    """The end of the hop in which the endpoint's wait ran out, or of the last hop that the session's end closed."""
     hop_ms = bundle.hop_ns / NS_PER_MS
     if final_end_ms % hop_ms == 0 and final_end_ms >= session_end_ms:
         return final_end_ms
