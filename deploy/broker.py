@@ -104,9 +104,10 @@ class Broker:
         """Start Java with the lock as an open file, and wait until Kafka answers."""
         process = None
         try:
+            port = self._last_port()
             self._state.unlink(missing_ok=True)
             jars = class_path(self.jars, read_pins())
-            address, properties = self._configure()
+            address, properties = self._configure(port)
             self._format(jars, properties)
             process = self._spawn(jars, properties, lock, attached=attached)
             self._remember(Running(process.pid, address))
@@ -120,9 +121,15 @@ class Broker:
             os.close(lock)
         return address
 
-    def _configure(self) -> tuple[str, Path]:
-        """Choose ports and write this start's settings."""
-        address, controller = f"{HOST}:{_free_port(PORT)}", f"{HOST}:{_free_port(0)}"
+    def _last_port(self) -> int:
+        """Where its clients know it: a broker that was killed comes back there, if nobody else has come."""
+        if not self._state.exists():
+            return PORT
+        return int(Running(**json.loads(self._state.read_text())).address.rpartition(":")[2])
+
+    def _configure(self, port: int) -> tuple[str, Path]:
+        """Choose ports, that one if it is free, and write this start's settings."""
+        address, controller = f"{HOST}:{_free_port(port)}", f"{HOST}:{_free_port(0)}"
         lines = (
             (HERE / "kafka.properties").read_text(),
             f"listeners=PLAINTEXT://{address},CONTROLLER://{controller}",

@@ -1,4 +1,4 @@
-"""What became of frames: counted once each, and dead letters made of those that nobody can read.
+"""What became of frames: counted once each; those that nobody can read become dead letters, late ones go on to `late`.
 
 Beside the path: the lane tells of what it rejects, the aligner of all other outcomes.
 """
@@ -13,6 +13,7 @@ from stream.deadletter import DeadLetter
 from stream.errors import Reason, RecordError
 from stream.frame import Frame, Modality, Record
 from stream.hop import Outcome
+from stream.late import LateFrame
 
 
 class Account:
@@ -28,6 +29,7 @@ class Account:
         self._topics = topics
         self._letters: list[DeadLetter] = []
         self._corrupt: Counter[Modality] = Counter()
+        self._shed = 0
 
     def reject(self, record: Record, error: RecordError) -> None:
         """The record cannot be read."""
@@ -39,8 +41,12 @@ class Account:
         self._corrupt[frame.modality] += 1
         self.reject(self._original(frame), error)
 
-    def close(self, aligner: Aligner) -> list[DeadLetter]:
-        """Count everything since the last time, and give the dead letters."""
+    def shed(self, pictures: int) -> None:
+        """So many pictures of hops were given up before anybody decoded them."""
+        self._shed += pictures
+
+    def close(self, aligner: Aligner) -> list[DeadLetter | LateFrame]:
+        """Count everything since the last time, and give what is to be sent on."""
         for frame in aligner.drain_overflowed():
             found = f"The buffers of its session and lane are full with {aligner.buffered_bytes} bytes; send less."
             self.reject(self._original(frame), RecordError(Reason.OVERFLOW, found))
@@ -48,13 +54,16 @@ class Account:
         for modality, count in self._corrupt.items():
             outcomes[modality, Outcome.CORRUPT] += count
             outcomes[modality, Outcome.USED] -= count  # as the aligner, which decodes nothing, has counted them
+        outcomes[Modality.VIDEO, Outcome.SHED] += self._shed
+        outcomes[Modality.VIDEO, Outcome.USED] -= self._shed
         for (modality, outcome), count in outcomes.items():
             metrics.FRAMES.labels(modality, outcome).inc(max(0, count))
         for modality, count in aligner.drain_lost().items():
             metrics.FRAMES_LOST.labels(modality).inc(count)
         self._corrupt.clear()
+        self._shed = 0
         letters, self._letters = self._letters, []
-        return letters
+        return [*letters, *(LateFrame(self._original(frame), late_ns) for frame, late_ns in aligner.drain_late())]
 
     def _original(self, frame: Frame) -> Record:
         return Record(

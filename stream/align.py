@@ -164,6 +164,11 @@ class Aligner:
         overflowed, self._tally.overflowed = self._tally.overflowed, []
         return overflowed
 
+    def drain_late(self) -> list[tuple[Frame, int]]:
+        """Frames counted late since the last call, each with how late it came, in ns."""
+        late, self._tally.late = self._tally.late, []
+        return late
+
     def _is_past(self, item: Frame | Bound | End) -> bool:
         cuts = self._past.get(item.session)
         return cuts is not None and item.offset < cuts.get(item.modality, 0)

@@ -13,6 +13,7 @@ from stream.config import Settings
 from stream.frame import Modality
 from stream.hop import Timing
 from stream.lane import Intake, Lane
+from stream.overload import Overload
 from stream.predict import Predictor
 from stream.progress import Progress
 from stream.publish import Model
@@ -30,6 +31,7 @@ def lane_maker(settings: Settings, predictor: Predictor) -> LaneMaker:
     segment = partial(
         OpenSegment, predictor, endpoint_ns=_ns(settings.endpoint_ms), max_segment_ns=_ns(settings.max_segment_ms)
     )
+    overload = Overload()  # one for all lanes, as there is one predictor
 
     def make_lane(number: int, progress: Progress) -> Lane:
         return Lane(
@@ -40,6 +42,7 @@ def lane_maker(settings: Settings, predictor: Predictor) -> LaneMaker:
             Maker(manifest.task, model, predictor.provider),
             progress,
             context_ns(predictor),
+            overload,
         )
 
     return make_lane

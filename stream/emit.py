@@ -41,8 +41,10 @@ class Emitter:
         self._sent: dict[int, _Sent] = {}
         self._touched: set[int] = set()
 
-    def emit(self, start_ns: int, reason: HopReason, members: Collection[Timeline], now_ns: int) -> Hop:
-        """Make a hop for the first time; `members` are those that were waited for."""
+    def emit(
+        self, start_ns: int, reason: HopReason, members: Collection[Timeline], now_ns: int, stirred_ns: int
+    ) -> Hop:
+        """Make a hop for the first time; `members` are those that were waited for, at `stirred_ns` the first news came."""
         end_ns = start_ns + self._hop_ns
         frames, found = self._collect(start_ns, end_ns)
         statuses: dict[Modality, Status] = {}
@@ -57,7 +59,8 @@ class Emitter:
         lags_ns = {line.modality: now_ns - line.bound_ns for line in members if line.bound_ns != NEVER_NS}
         arrived_ns = _newest_arrival_ns(found, now_ns)
         return Hop(
-            self._session, start_ns, end_ns, frames, statuses, reason, 0, arrived_ns, now_ns, {}, lost, lags_ns
+            self._session, start_ns, end_ns, frames, statuses, reason, 0, arrived_ns, now_ns, {}, lost, lags_ns,
+            due_ns=max(arrived_ns, min(stirred_ns, now_ns)),
         )  # fmt: skip
 
     def touch(self, start_ns: int, end_ns: int) -> bool:
@@ -69,10 +72,10 @@ class Emitter:
         self._touched.update(touched)
         return bool(touched)
 
-    def emit_again(self, now_ns: int) -> list[Hop]:
+    def emit_again(self, now_ns: int, stirred_ns: int) -> list[Hop]:
         """The hops marked, with all their frames, each a revision further."""
         touched, self._touched = sorted(self._touched), set()
-        return [self._revise(start_ns, now_ns) for start_ns in touched]
+        return [self._revise(start_ns, now_ns, stirred_ns) for start_ns in touched]
 
     def forget(self, before_ns: int) -> None:
         """Hops that end by then are never made again."""
@@ -85,7 +88,7 @@ class Emitter:
         """End of the oldest hop that could still be made again."""
         return next((start_ns + self._hop_ns for start_ns in self._sent), None)
 
-    def _revise(self, start_ns: int, now_ns: int) -> Hop:
+    def _revise(self, start_ns: int, now_ns: int, stirred_ns: int) -> Hop:
         end_ns = start_ns + self._hop_ns
         sent = self._sent[start_ns]
         frames, found = self._collect(start_ns, end_ns)
@@ -104,7 +107,7 @@ class Emitter:
         arrived_ns = _newest_arrival_ns(found, now_ns)
         return Hop(
             self._session, start_ns, end_ns, frames, dict(sent.statuses), sent.reason, sent.revision, arrived_ns, now_ns,
-            late, lost,
+            late, lost, due_ns=max(arrived_ns, min(stirred_ns, now_ns)),
         )  # fmt: skip
 
     def _collect(self, start_ns: int, end_ns: int) -> tuple[dict[Modality, list[Frame]], dict[Modality, list[Placed]]]:
@@ -122,10 +125,10 @@ class Emitter:
 
 
 def _status(frames: list[Frame], placed: list[Placed], line: Timeline, waited_for: bool, end_ns: int) -> Status:  # noqa: FBT001
+    if len(frames) < len(placed):
+        return _SHED  # some or all of them
     if frames:
         return _PRESENT
-    if placed:
-        return _SHED
     if line.first_ns >= end_ns:
         return _IDLE  # by then it had never spoken
     if line.settled(end_ns) or line.modality is Modality.TEXT:

@@ -7,11 +7,12 @@ Kept are frames that hops are still to be made of, those of hops that a late fra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from stream.frame import Frame, Modality
 from stream.hop import Outcome, Tally
-from stream.timeline import Placed, Timeline
+from stream.timeline import Placed
+from stream.wait import Wait
 from stream.watermark import FOREVER_NS
 
 
@@ -24,9 +25,10 @@ class Held:
         Of all frames, with their overhead.
     """
 
-    def __init__(self, lines: Mapping[Modality, Timeline], tally: Tally) -> None:
+    def __init__(self, wait: Wait, tally: Tally) -> None:
         self.bytes = 0
-        self._lines = lines
+        self._wait = wait
+        self._lines = wait.lines
         self._tally = tally
 
     @property
@@ -86,7 +88,14 @@ class Held:
         found = {modality: line.lowest_offset(but) for modality, line in self._lines.items()}
         return {modality: offset for modality, offset in found.items() if offset is not None}
 
+    def count_after(self, frame: Frame, end_ns: int, arrived_ns: int, *, replayed: bool = False) -> Outcome:
+        """Count a frame that no final has waited for: read again after a recovery, or late."""
+        if replayed:
+            return self._tally.count(frame, Outcome.REPLAYED)
+        return self._tally.count_late(frame, self._wait.late_ns(end_ns, arrived_ns))
+
     def _count_late(self, gone: Iterable[Placed]) -> None:
         for placed in gone:
             if placed.outcome is None:
-                self._tally.count(placed.frame, Outcome.LATE)
+                end_ns = placed.frame.time_ns if placed.end_ns is None else placed.end_ns
+                self.count_after(placed.frame, end_ns, placed.arrived_ns)

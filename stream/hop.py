@@ -85,6 +85,7 @@ class Hop:
     late: dict[Modality, int] = field(default_factory=dict)  # frames beginning in it that came after revision 0
     lost: dict[Modality, int] = field(default_factory=dict)  # gaps of ce_sequence before frames beginning in it
     lags_ns: dict[Modality, int] = field(default_factory=dict)  # of those waited for: the lane's clock less their bound
+    due_ns: int = field(default=0, compare=False)  # on the lane's clock: when what made it due came, or its deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class Checkpoint:
     heard_ns: dict[Modality, int] = field(default_factory=dict)  # on the lane's clock: arrival of the last record
     ended: frozenset[Modality] = frozenset()
     over: bool = False  # the session has ended: a record below the cuts is replayed, another begins a new one
+    spoken: frozenset[Modality] = frozenset()  # had a frame before the frontier: silent from there on, and not idle
 
 
 @dataclass(slots=True)
@@ -138,8 +140,14 @@ class Tally:
     outcomes: Counter[tuple[Modality, Outcome]] = field(default_factory=Counter)
     lost: Counter[Modality] = field(default_factory=Counter)  # gaps of ce_sequence
     overflowed: list[Frame] = field(default_factory=list)  # to be dead letters
+    late: list[tuple[Frame, int]] = field(default_factory=list)  # each with how late it came, in ns
 
     def count(self, frame: Frame, outcome: Outcome) -> Outcome:
         """Count one frame's outcome, and give it back."""
         self.outcomes[frame.modality, outcome] += 1
         return outcome
+
+    def count_late(self, frame: Frame, late_ns: int) -> Outcome:
+        """Count a frame that came after its final, and keep it until somebody fetches it."""
+        self.late.append((frame, late_ns))
+        return self.count(frame, Outcome.LATE)

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from stream import clients, metrics
 from stream.clock import Arrival, LaneClock
 from stream.frame import Modality
+from stream.overload import Hurry
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
 QUEUE_BYTES = 2 << 20  # of one partition; a fetch may bring as much again
@@ -42,13 +43,16 @@ class Inlet:
         self._open = False
         self._paused: set[Modality] = set()
         self._answered_ms: dict[Modality, int] = {}
+        self._next: dict[Modality, int] = {}  # offset of the next fetch
         self._produced_ns: dict[Modality, int] = {}  # the newest record taken
+        self._idle = True
 
     def open(self, positions: Mapping[Modality, int]) -> None:
         """Read on from `positions`; until now the partitions were paused."""
         for modality, partition in self._partitions.items():
             self._consumer.seek(partition, positions[modality])
             self._clock.seek(modality, positions[modality], self._machine_ns())
+            self._next[modality] = positions[modality]
         self._consumer.resume(*self._partitions.values())
         self._paused.clear()
         self._answered_ms.clear()
@@ -57,6 +61,11 @@ class Inlet:
     def close(self) -> None:
         """Read no more; what is queued will be read again by whoever is next."""
         self._open = False
+
+    def wanted(self) -> dict[TopicPartition, int]:
+        """Which partitions are being read, and from where they are to be fetched next."""
+        reading = self._partitions.keys() - self._paused if self._open else ()
+        return {self._partitions[modality]: self._next[modality] for modality in reading}
 
     async def feed(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         """Take what the consumer has fetched, and note which partitions it has had an answer for."""
@@ -71,7 +80,7 @@ class Inlet:
 
     async def _fetched(self, modality: Modality, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         # A position that is known is given at once: nothing is fetched between the records and it.
-        position = await self._consumer.position(partition)
+        position = self._next[modality] = await self._consumer.position(partition)
         stable_offset = self._consumer.last_stable_offset(partition)
         if stable_offset is None:
             stable_offset = self._consumer.highwater(partition)
@@ -91,7 +100,9 @@ class Inlet:
 
     def take(self, wake_ns: int | None) -> Arrival | None:
         """The record whose turn it is, unless `wake_ns` comes first."""
-        arrival = self._clock.take(self._machine_ns(), wake_ns)
+        machine_ns = self._machine_ns()
+        arrival = self._clock.take(machine_ns, wake_ns)
+        self._idle = arrival is None and (wake_ns is None or self._clock.now_ns(machine_ns) < wake_ns)
         if arrival is not None:
             self._produced_ns[arrival.modality] = arrival.record.timestamp_ms * NS_PER_MS
         return arrival
@@ -99,6 +110,10 @@ class Inlet:
     def now_ns(self) -> int:
         """The lane's time."""
         return self._clock.now_ns(self._machine_ns())
+
+    def hurry(self) -> Hurry:
+        """What the lane is to know of the machine, after it has taken what it wanted."""
+        return Hurry(self._machine_ns(), self._idle)
 
     def behind(self) -> frozenset[Modality]:
         """The partitions that are not caught up."""

@@ -31,6 +31,8 @@ class Strays:
         line = wait.lines[item.modality]
         latest_ns = wait.newest_end_ns + max(0, now_ns - wait.newest_arrived_ns)
         earliest_ns = start_ns if line.newest_ns == NEVER_NS else line.newest_ns
+        if item.time_ns > latest_ns + self._max_jump_ns:  # heartbeats may have led a clock that drifts so far
+            latest_ns = max(one.bound_ns for one in wait.lines.values())
         return not earliest_ns - self._max_jump_ns <= item.time_ns <= latest_ns + self._max_jump_ns
 
     def add(self, item: Frame | Bound) -> list[Frame | Bound]:

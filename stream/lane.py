@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from stream import metrics
 from stream.account import Account
@@ -23,29 +23,20 @@ from stream.deadletter import DeadLetter
 from stream.errors import RecordError
 from stream.frame import End, Frame, Modality, Record, parse
 from stream.hop import Checkpoint, Ended, Event, Hop, Slept, Started
+from stream.late import LateFrame
+from stream.opened import Opened, Segment
+from stream.overload import Hurry, Lag, Overload
 from stream.progress import Progress, SessionProgress
 from stream.publish import Input, SessionRecord
-from stream.results import Maker, Result, Story
+from stream.results import Maker, Result
 from stream.times import to_ms
 
 if TYPE_CHECKING:
     from stream.segment import Caption
 
 
-class Segment(Protocol):
-    """The segment that is open in one session, then the next: `segment.OpenSegment`."""
-
-    frontier_ns: int
-    corrupt: list[tuple[Frame, RecordError]]  # frames that could not be decoded, for the lane to take out
-
-    async def hop(self, hop: Hop) -> list[Caption]:
-        """Add a hop."""
-
-    async def close(self) -> list[Caption]:
-        """Make final what is open."""
-
-
 OpenSegment = Callable[[int, int], Segment]  # frontier_ns and revision to go on from
+Output = Result | DeadLetter | LateFrame  # what leaves a lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +48,6 @@ class Intake:
     max_record_bytes: int
 
 
-@dataclass(slots=True)
-class _Session:
-    """A session while it is open here."""
-
-    known: SessionProgress
-    segment: Segment
-    story: Story = field(default_factory=Story)
-    corrupt: dict[tuple[Modality, int], int] = field(
-        default_factory=dict
-    )  # dead letters: where from, end of the last hop
-
-
 class Lane:
     """One partition number: its sessions, from the record read to the result made.
 
@@ -78,6 +57,8 @@ class Lane:
         The partition.
     progress : Progress
         What the last owner left; the sessions in it that have not ended go on.
+    overload : Overload or None
+        The process's, which all its lanes share; None: one of its own.
     """
 
     def __init__(
@@ -89,6 +70,7 @@ class Lane:
         maker: Maker,
         progress: Progress,
         context_ns: int,
+        overload: Overload | None = None,
     ) -> None:
         self.number = number
         self.aligner = aligner
@@ -97,7 +79,8 @@ class Lane:
         self._open_segment = open_segment
         self._maker = maker
         self._context_ns = context_ns  # the encoders' left context
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, Opened] = {}
+        self._overload, self._lag = overload or Overload(), Lag()
         self._account = Account({modality: topic for topic, modality in intake.topics.items()})
         self._taken_bytes: Counter[Modality] = Counter()  # of frames, not told to the metrics yet
         self._touched: set[str] = set()  # sessions to be remembered anew, though their frontiers have not moved
@@ -116,6 +99,8 @@ class Lane:
         """
         modality = self._intake.topics[record.topic]
         self.progress.positions[modality] = record.offset + 1
+        if history:
+            self._lag.took_history(modality, record.offset)
         try:
             item = parse(record, modality, self._intake.content_types, self._intake.max_record_bytes)
         except RecordError as error:
@@ -127,14 +112,22 @@ class Lane:
             self._touched.add(item.session)
         self.aligner.add(item, now_ns, history=history)
 
-    async def advance(self, now_ns: int, behind: frozenset[Modality] = frozenset()) -> list[Result | DeadLetter]:
+    async def advance(
+        self, now_ns: int, behind: frozenset[Modality] = frozenset(), hurry: Hurry | None = None
+    ) -> list[Output]:
         """Do all that is due at `now_ns`.
+
+        Parameters
+        ----------
+        hurry : Hurry or None
+            What the machine says; without it nothing is too much.
 
         Raises
         ------
         InferenceError
             If a model fails on input that passed every check.
         """
+        self._lag.note(hurry, now_ns, overloaded=self._overload.level > 0)
         events: dict[str, list[Event]] = {}
         for event in self.aligner.poll(now_ns, behind):
             events.setdefault(event.session, []).append(event)
@@ -182,10 +175,15 @@ class Lane:
 
     async def _hop(self, hop: Hop, *, ending: bool) -> list[Result]:
         session = self._sessions[hop.session]
+        waited_ns = self._lag.waited_ns(hop)
+        level = 0 if waited_ns is None else self._overload.judge(waited_ns, self._lag.machine_ns)
+        hop, shed = session.spared.lighten(hop, level)
+        self._account.shed(shed)
         session.story.add(hop)
         captions = await session.segment.hop(hop)
-        self._reject_corrupt(session, hop.end_ns)
-        return self._results(session, captions, ending=ending)
+        for frame, error in session.newly_corrupt(hop.end_ns):
+            self._account.reject_corrupt(frame, error)
+        return self._results(session, session.spared.shown(captions, level), ending=ending)
 
     async def _finish(self, name: str, *, ending: bool) -> list[Result]:
         session = self._sessions[name]
@@ -208,10 +206,10 @@ class Lane:
 
     def _open(self, known: SessionProgress) -> None:
         segment = self._open_segment(known.checkpoint.frontier_ns, known.revision)
-        self._sessions[known.session] = _Session(known, segment)
+        self._sessions[known.session] = Opened(known, segment)
         metrics.SESSIONS_ACTIVE.inc()
 
-    def _results(self, session: _Session, captions: list[Caption], *, ending: bool) -> list[Result]:
+    def _results(self, session: Opened, captions: list[Caption], *, ending: bool) -> list[Result]:
         """Results of the captions; then the frontier moves to where the segment has it."""
         results = [self._result(session, caption) for caption in captions]
         name, frontier_ns = session.known.session, session.segment.frontier_ns
@@ -219,11 +217,10 @@ class Lane:
             keep_from_ns = frontier_ns - self._context_ns
             self.aligner.settle(name, frontier_ns, keep_from_ns)
             self.progress.move(name, self.aligner.checkpoint(name))
-            session.story.forget(keep_from_ns)
-            session.corrupt = {place: end_ns for place, end_ns in session.corrupt.items() if end_ns > keep_from_ns}
+            session.forget(keep_from_ns)
         return results
 
-    def _result(self, session: _Session, caption: Caption) -> Result:
+    def _result(self, session: Opened, caption: Caption) -> Result:
         known = session.known
         known.finals += caption.is_final
         known.revision = 0 if caption.is_final else caption.revision
@@ -238,15 +235,6 @@ class Lane:
             for topic, name in self._intake.topics.items()
             if self.progress.epoch and name in first_offsets
         ]
-
-    def _reject_corrupt(self, session: _Session, end_ns: int) -> None:
-        """Once each: a frame may be in two hops, and in their revisions."""
-        corrupt, session.segment.corrupt[:] = list(session.segment.corrupt), []
-        for frame, error in corrupt:
-            place = frame.modality, frame.offset
-            if place not in session.corrupt:
-                self._account.reject_corrupt(frame, error)
-            session.corrupt[place] = max(end_ns, session.corrupt.get(place, end_ns))
 
     def _measure(self) -> None:
         for modality, taken_bytes in self._taken_bytes.items():

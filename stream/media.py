@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from stream.errors import Reason, RecordError
+from stream.plain import PNG_BEGINNING, plain_jpeg, plain_png
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 PADDING_PX = 64  # at most: what a decoder rounds a side up by
 _DECODERS = {"image/jpeg": "mjpeg", "image/png": "png"}
-_BEGINNINGS = {"image/jpeg": b"\xff\xd8", "image/png": b"\x89PNG\r\n\x1a\n"}
+_BEGINNINGS = {"image/jpeg": b"\xff\xd8", "image/png": PNG_BEGINNING}
+_PLAIN = {"image/jpeg": plain_jpeg, "image/png": plain_png}
 
 
 def samples(frame: Frame) -> NDArray[np.float32]:
@@ -50,12 +52,13 @@ def picture(frame: Frame, max_pixels: int) -> av.VideoFrame:
         is no such header or the decoder finds no whole picture behind it.
     """
     width_px, height_px = _checked_size(frame.payload, frame.content_type, max_pixels)
+    payload = _PLAIN[frame.content_type](frame.payload)
     decoder = cast("VideoCodecContext", av.CodecContext.create(_DECODERS[frame.content_type], "r"))
     decoder.thread_count = 1
     padded_pixels = (width_px + PADDING_PX) * (height_px + PADDING_PX)
     decoder.options = {"max_pixels": str(padded_pixels), "err_detect": "explode"}
     try:
-        pictures = decoder.decode(av.Packet(frame.payload)) or decoder.decode(None)
+        pictures = decoder.decode(av.Packet(payload)) or decoder.decode(None)
         if frame.content_type == "image/png":
             pictures = [_without_tags(found) for found in pictures]
     except FFmpegError as error:

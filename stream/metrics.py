@@ -22,6 +22,7 @@ from prometheus_client import (
 from stream.errors import Reason
 from stream.frame import Modality
 from stream.hop import EndReason, HopReason, Outcome, Status
+from stream.overload import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,6 +101,9 @@ ENCODE_SECONDS = _histogram(
 )
 FUSE_SECONDS = _histogram("fuse_seconds", "Seconds of one call of fusion and head.", _STEP_BUCKETS_SECONDS)
 QUEUE_SECONDS = _histogram("queue_seconds", "Seconds that a hop waits for its batch to start.", _STEP_BUCKETS_SECONDS)
+DEGRADED = _counter(
+    "degraded_total", "Times that something was given up because too much was to be computed.", step=Step
+)
 BATCH_SIZE = _histogram("batch_size", "Hops in one call of a model.", (1, 2, 4, 8, 16, 32, 64))
 PROVIDER_INFO = _gauge("provider_info", "The ONNX Runtime provider in use: 1.", "provider")
 BUNDLE_INFO = _gauge("bundle_info", "The bundle in use: 1.", "name", "version", "digest")

@@ -1,6 +1,6 @@
 """What leaves a lane: results, dead letters and progress become records and are sent, to be waited for or not.
 
-    [Prediction | SessionRecord | DeadLetter | progress] -> records -> partition p of their topics
+    [Prediction | SessionRecord | DeadLetter | LateFrame | progress] -> records -> partition p of their topics
 
 Knows topics and producers, not when to send what: that is `owner.py`.
 """
@@ -18,6 +18,8 @@ from stream import clients, metrics, topics
 from stream.config import Settings
 from stream.deadletter import DeadLetter, dead_letter
 from stream.frame import Record
+from stream.lane import Output
+from stream.late import LateFrame, late_record
 from stream.progress import Saved
 from stream.publish import Prediction, prediction_record, session_record
 from stream.results import Result
@@ -41,7 +43,7 @@ class Outlet:
         acknowledged.add_done_callback(_log_failure)
         _measure(interim)
 
-    async def publish(self, outputs: Iterable[Result | DeadLetter], saved: Iterable[Saved] = ()) -> None:
+    async def publish(self, outputs: Iterable[Output], saved: Iterable[Saved] = ()) -> None:
         """Send results or dead letters, and progress, and wait until all are acknowledged."""
         sent = [await self._start(self._record(output)) for output in outputs]
         topic = self._settings.topic_prefix + topics.PROGRESS
@@ -69,11 +71,13 @@ class Outlet:
         )
         return acknowledged
 
-    def _record(self, result: Result | DeadLetter) -> Record:
+    def _record(self, result: Output) -> Record:
         prefix = self._settings.topic_prefix
         if isinstance(result, DeadLetter):
             topic = prefix + topics.DEAD_LETTERS
             return dead_letter(result.record, result.error, topic, self._settings.max_record_bytes)
+        if isinstance(result, LateFrame):
+            return late_record(result, prefix + topics.LATE, self._settings.max_record_bytes)
         topic, message = prefix + topics.PREDICTIONS, result.message
         if isinstance(message, Prediction):
             return prediction_record(_now_published(message), topic, self._number, self._source, result.traceparent)

@@ -23,7 +23,8 @@ from stream.deadletter import DeadLetter
 from stream.delivery import Batch, Delivery, FencedError, delivering
 from stream.frame import Modality
 from stream.inlet import Inlet
-from stream.lane import Lane
+from stream.lane import Lane, Output
+from stream.late import LateFrame
 from stream.outlet import Outlet
 from stream.progress import EPOCH_KEY, Offsets, Progress, epoch_value
 from stream.results import Result
@@ -72,7 +73,7 @@ class Owner:
         self._beside = Outlet(settings, number, beside)
         self._released = asyncio.Event()
         self._gathered: list[Result] = []
-        self._letters: list[DeadLetter] = []
+        self._letters: list[DeadLetter | LateFrame] = []
         self._history: Offsets = {}
         self._committed: Offsets = {}
         self._committing: asyncio.Task[None] | None = None
@@ -158,7 +159,7 @@ class Owner:
         taken = self._take(lane)
         now_ns, behind = self.inlet.now_ns(), self.inlet.behind()
         woken = (wake_ns := lane.wake_ns()) is not None and wake_ns <= now_ns
-        for output in await lane.advance(now_ns, behind):
+        for output in await lane.advance(now_ns, behind, self.inlet.hurry()):
             await self._put(output)
         self.inlet.hold(lane.aligner.ahead(behind))
         await self._commit_what_is_due(lane, delivery)
@@ -178,7 +179,7 @@ class Owner:
             lane.take(arrival.record, arrival.now_ns, history=history)
         return TAKE_RECORDS
 
-    async def _put(self, output: Result | DeadLetter) -> None:
+    async def _put(self, output: Output) -> None:
         if not isinstance(output, Result):
             self._letters.append(output)
         elif output.is_interim:

@@ -168,6 +168,7 @@ def to_json(known: SessionProgress, epoch: int) -> bytes:
             "heard_ms": {str(name): to_ms(heard_ns) for name, heard_ns in at.heard_ns.items()},
             "ended": sorted(at.ended),
             "over": at.over,
+            "spoken": sorted(at.spoken),
         }
     )
 
@@ -192,6 +193,7 @@ def from_json(session: str, value: bytes, context_ns: int) -> SessionProgress:
         heard_ns={Modality(name): from_ms(heard_ms) for name, heard_ms in found["heard_ms"].items()},
         ended=frozenset(map(Modality, found["ended"])),
         over=found["over"],
+        spoken=frozenset(map(Modality, found.get("spoken", found["heard_ms"]))),  # a version before did not say it
     )
     return SessionProgress(session, checkpoint, found["revision"], found["finals"])
 

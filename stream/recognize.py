@@ -12,7 +12,7 @@ from stream.assembly import lane_maker
 from stream.config import Settings
 from stream.deadletter import DeadLetter
 from stream.frame import Modality
-from stream.lane import Lane
+from stream.lane import Lane, Output
 from stream.predict import Predictor
 from stream.progress import Progress
 from stream.publish import Prediction, SessionRecord
@@ -74,8 +74,9 @@ async def _catch_up(lane: Lane, until_ns: int | None, show: Shown) -> None:
         _show(await lane.advance(wake_ns, ALONE), show)
 
 
-def _show(results: Sequence[Result | DeadLetter], show: Shown) -> None:
-    for result in results:
-        if isinstance(result, DeadLetter):
-            raise result.error
-        show(result.message)
+def _show(outputs: Sequence[Output], show: Shown) -> None:
+    for output in outputs:
+        if isinstance(output, DeadLetter):
+            raise output.error
+        if isinstance(output, Result):
+            show(output.message)

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from aiokafka import AIOKafkaProducer
@@ -59,10 +59,12 @@ async def play(
             clock = clock or _clock(played, scene, pace)
             for piece in batch:
                 there_ns = piece.timed.available_ns
+                due_ns = clock.produced_ns + round(there_ns / (pace.speed or 1))
                 if pace.speed:
-                    await _until(clock.produced_ns + there_ns / pace.speed)
+                    await _until(due_ns)
                 for record in records(piece, clock, names):
-                    await sender.send(record, None if pace.speed == 0 else time.time_ns() // NS_PER_MS)
+                    # When a live source would have produced it, however long Kafka has held up the ones before.
+                    await sender.send(replace(record, timestamp_ms=due_ns // NS_PER_MS))
                 sent(there_ns)
         await sender.flush()
     return sender.count
@@ -76,14 +78,14 @@ class _Sender:
         self._producer = producer
         self._waiting: deque[asyncio.Future[object]] = deque()
 
-    async def send(self, record: Record, timestamp_ms: int | None) -> None:
+    async def send(self, record: Record) -> None:
         """Send by the key's hash, alike on all topics."""
         self._waiting.append(
             await self._producer.send(
                 record.topic,
                 record.value,
                 record.key,
-                timestamp_ms=record.timestamp_ms if timestamp_ms is None else timestamp_ms,
+                timestamp_ms=record.timestamp_ms,
                 headers=list(record.headers),
             )
         )
@@ -106,7 +108,7 @@ def _clock(played: Sequence[Source], scene: Scene, pace: Pace) -> Clock:
     return Clock(produced_ns if pace.start_ns is None else on_hop(pace.start_ns, pace.hop_ns), produced_ns)
 
 
-async def _until(time_ns: float) -> None:
+async def _until(time_ns: int) -> None:
     left_ns = time_ns - time.time_ns()
     if left_ns > 0:
         await asyncio.sleep(left_ns / NS_PER_SECOND)

@@ -23,6 +23,7 @@ from stream.assembly import LaneMaker, context_ns, lane_maker
 from stream.config import Settings
 from stream.errors import BrokerError, TriviumError
 from stream.frame import Modality
+from stream.lenient import LenientReader
 from stream.owner import Owner
 from stream.startup import start_up
 
@@ -70,6 +71,7 @@ async def host(
     async with (
         clients.producer(settings) as beside,
         clients.input_consumer(settings) as consumer,
+        LenientReader(settings, consumer) as reader,
         asyncio.TaskGroup() as tasks,
     ):
         make_owner = partial(
@@ -80,7 +82,7 @@ async def host(
             make_lane=make_lane,
             context_ns=left_context_ns,
         )
-        lanes = Lanes(consumer, make_owner, tasks, health)
+        lanes = Lanes(consumer, make_owner, tasks, health, reader)
         consumer.subscribe([settings.topic_prefix + name for name in Modality], listener=lanes)
         reading = tasks.create_task(lanes.read())
         await stop.wait()
@@ -113,8 +115,10 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ship
         make_owner: Callable[[int], Owner],
         tasks: asyncio.TaskGroup,
         health: web.Health,
+        reader: LenientReader,
     ) -> None:
         self._consumer = consumer
+        self._reader = reader
         self._make_owner = make_owner
         self._tasks = tasks
         self._health = health
@@ -125,10 +129,13 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ship
     async def read(self) -> None:
         """Hand what the consumer has fetched to its lanes, for ever."""
         while True:
-            fetched = await self._consumer.getmany(timeout_ms=clients.FETCH_WAIT_MS)
+            fetched = await self._reader.getmany(self._wanted)
             for owner in list(self._owners.values()):
                 await owner.inlet.feed(fetched)
             self._look_at_broker()
+
+    def _wanted(self) -> dict[TopicPartition, int]:
+        return {partition: at for owner in self._owners.values() for partition, at in owner.inlet.wanted().items()}
 
     def _look_at_broker(self) -> None:
         """Be ready only while Kafka answers; the client itself tries for ever and says nothing to us."""

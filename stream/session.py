@@ -42,7 +42,7 @@ class Session:
         self.stirred = False
         self.over = False
         self.wait = Wait(timing)
-        self.held = Held(self.wait.lines, tally)
+        self.held = Held(self.wait, tally)
         self.schedule = Schedule(self.wait, timing)
         self.strays = Strays(timing.max_jump_ns)
         self._emitter = Emitter(name, self.wait, timing.hop_ns, tally)
@@ -53,6 +53,7 @@ class Session:
         self._frontier_ns = NEVER_NS
         self._keep_from_ns = NEVER_NS
         self._cuts: dict[Modality, int] = {}
+        self._stirred_ns = self._due_ns = FOREVER_NS  # since when something may be due; the same as of the last advance
 
     @property
     def open_frames(self) -> int:
@@ -71,21 +72,22 @@ class Session:
         replayed = self._replayed(frame)
         if line.is_duplicate(frame, position):
             return self._tally.count(frame, Outcome.REPLAYED if replayed else Outcome.DUPLICATE)
-        outcome = Outcome.REPLAYED if replayed else Outcome.LATE
         settled = end_ns <= self._frontier_ns
         if not self._has_a_place(frame.time_ns, end_ns):
-            return self._tally.count(frame, outcome)
+            return self.held.count_after(frame, end_ns, now_ns, replayed=replayed)
         before_ns = line.bound_ns
         placed = self._place(line, frame, position, now_ns)
         if frame.time_ns < self.schedule.done_ns:
-            placed.late, self.stirred = not replayed, True
+            placed.late = not replayed
+            self._stir(now_ns)
         if self.schedule.placed(frame.time_ns, end_ns) or before_ns < self.schedule.next_end_ns <= line.bound_ns:
-            self.stirred = True
+            self._stir(now_ns)
         self._wake_by(now_ns)
         if not settled:
             return None
+        outcome = self.held.count_after(frame, end_ns, now_ns, replayed=replayed)
         line.mark(placed, outcome)  # it changes no final, but is context
-        return self._tally.count(frame, outcome)
+        return outcome
 
     def take_bound(self, bound: Bound, now_ns: int) -> None:
         """Nothing earlier will come of this modality."""
@@ -93,7 +95,8 @@ class Session:
             return
         line = self.wait.lines[bound.modality]
         self.wait.hear(line, now_ns)
-        self.stirred |= line.bound_ns < self.schedule.next_end_ns <= bound.time_ns
+        if line.bound_ns < self.schedule.next_end_ns <= bound.time_ns:
+            self._stir(now_ns)
         line.move_bound(bound.time_ns, now_ns)
         if self.schedule.asleep:
             line.forget_crossings(bound.time_ns - self._timing.hop_ns)
@@ -106,15 +109,16 @@ class Session:
         line.ended = True
         self.wait.last_end_ns = max(self.wait.last_end_ns, now_ns)
         self.wake_ns = min(self.wake_ns, now_ns)
-        self.stirred = True
+        self._stir(now_ns)
 
     # What goes out
 
     def advance(self, at_ns: int, behind: frozenset[Modality]) -> list[Event]:
         """Everything that is due at a moment."""
         schedule = self.schedule
+        self._due_ns, self._stirred_ns = self._stirred_ns, FOREVER_NS
         self.stirred = schedule.held_up = False
-        events: list[Event] = list(self._emitter.emit_again(at_ns))
+        events: list[Event] = list(self._emitter.emit_again(at_ns, self._due_ns))
         self._force()
         while (start_ns := schedule.next_ns()) is not None and (reason := schedule.due(start_ns, at_ns, behind)):
             self._emit(start_ns, reason, at_ns, events)
@@ -128,10 +132,10 @@ class Session:
 
     def close(self, reason: EndReason, at_ns: int, events: list[Event]) -> None:
         """End it now; hops that hold frames go out first."""
-        events += self._emitter.emit_again(at_ns)
+        events += self._emitter.emit_again(at_ns, self._due_ns)
         while (start_ns := self.schedule.next_ns()) is not None and start_ns < self.wait.reach_ns:
             self._emit(start_ns, HopReason.END, at_ns, events)
-        self._give_up(self.strays.clear())
+        self._give_up(self.strays.clear(), at_ns)
         self.held.give_up()
         self.over = True
         if self._started:
@@ -170,6 +174,7 @@ class Session:
             held_text=self._held_text(),
             heard_ns={modality: line.heard_ns for modality, line in lines.items() if line.heard_ns is not None},
             ended=frozenset(modality for modality, line in lines.items() if line.ended),
+            spoken=frozenset(modality for modality, line in lines.items() if line.first_ns < self._frontier_ns),
         )
 
     def restore(self, known: Checkpoint) -> None:
@@ -189,22 +194,26 @@ class Session:
     def _is_stray(self, item: Frame | Bound, now_ns: int) -> bool:
         if self._start_ns != FOREVER_NS and self.strays.is_off(item, self.wait, self._start_ns, now_ns):
             if not self._replayed(item):  # else it is of an earlier session of this name, or was a stray before
-                self._give_up(self.strays.add(item))
+                self._give_up(self.strays.add(item), now_ns)
             elif isinstance(item, Frame):
                 self._tally.count(item, Outcome.REPLAYED)
             return True
         if self.strays:
-            self._give_up(self.strays.clear())
+            self._give_up(self.strays.clear(), now_ns)
         return False
 
     def _replayed(self, item: Frame | Bound) -> bool:
         """Whether a former owner had read it by the last final."""
         return item.offset < self._cuts.get(item.modality, item.offset)
 
-    def _give_up(self, strays: list[Frame | Bound]) -> None:
+    def _give_up(self, strays: list[Frame | Bound], now_ns: int) -> None:
         for item in strays:
             if isinstance(item, Frame):
-                self._tally.count(item, Outcome.LATE)
+                self.held.count_after(item, item.time_ns + (item.duration_ns or 0), now_ns)
+
+    def _stir(self, now_ns: int) -> None:
+        """Something may be due."""
+        self.stirred, self._stirred_ns = True, min(self._stirred_ns, now_ns)
 
     def _has_a_place(self, start_ns: int, end_ns: int) -> bool:
         """Whether a hop holds the frame that is still to come, or that can come again."""
@@ -237,7 +246,7 @@ class Session:
         if not self._started:
             self._started = True
             events.append(Started(self.name, self._start_ns))
-        events.append(self._emitter.emit(start_ns, reason, self.wait.members(at_ns), at_ns))
+        events.append(self._emitter.emit(start_ns, reason, self.wait.members(at_ns), at_ns, self._due_ns))
         self.schedule.emitted(start_ns + self._timing.hop_ns)
         self._force()
 

@@ -24,12 +24,14 @@ INPUTS = ("text", "audio", "video")
 PREDICTIONS = "predictions"
 PROGRESS = "progress"
 DEAD_LETTERS = "dead-letters"
+LATE = "late"
 PROGRESS_SEGMENT_BYTES = 16 << 20  # the newest segment is never compacted, and whoever takes a lane over reads it all
 CONFIGS = {
     **{name: {"retention.ms": str(HOUR_MS)} for name in INPUTS},
     PREDICTIONS: {"retention.ms": str(7 * 24 * HOUR_MS)},
     PROGRESS: {"cleanup.policy": "compact", "segment.bytes": str(PROGRESS_SEGMENT_BYTES)},
     DEAD_LETTERS: {"retention.ms": str(7 * 24 * HOUR_MS)},
+    LATE: {"retention.ms": str(24 * HOUR_MS)},
 }
 MAX_REPLICAS = 3
 VISIBLE_SECONDS = 15.0  # how long a new topic may take to be seen by the broker asked

@@ -59,11 +59,18 @@ class Wait:
         if end_ns > self.newest_end_ns or self.newest_arrived_ns == NEVER_NS:
             self.newest_end_ns, self.newest_arrived_ns = end_ns, now_ns
 
+    def late_ns(self, end_ns: int, arrived_ns: int) -> int:
+        """How late a frame that ends there came, against one that had kept up with the session's newest."""
+        behind_ns = self.newest_end_ns - end_ns
+        return behind_ns if self.newest_arrived_ns == NEVER_NS else arrived_ns - self.newest_arrived_ns + behind_ns
+
     def restore(self, known: Checkpoint) -> None:
         """Take over what was heard of the session before."""
         for modality, line in self.lines.items():
             line.heard_ns = known.heard_ns.get(modality)
             line.ended = modality in known.ended
+            if modality in known.spoken:
+                line.first_ns = known.start_ns
         self.newest_end_ns = known.newest_ns
         self.newest_arrived_ns = self.last_end_ns = self.heard_ns
         if known.held_text is not None:

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from stream.align import Aligner
-from stream.deadletter import DeadLetter
 from stream.errors import Reason, RecordError
 from stream.frame import End, Frame, Modality, Record, to_record
 from stream.hop import Hop, Timing
-from stream.lane import Intake, Lane, OpenSegment
+from stream.lane import Intake, Lane, OpenSegment, Output
+from stream.overload import Overload
 from stream.progress import Progress
 from stream.publish import Model
-from stream.results import Maker, Result
+from stream.results import Maker
 from stream.segment import Caption, Word
 
 MS = 1_000_000
@@ -95,9 +95,10 @@ def echo_lane(
     intake: Intake = INTAKE,
     timing: Timing = DEFAULT_TIMING,
     open_segment: OpenSegment = EchoSegment,
+    overload: Overload | None = None,
 ) -> Lane:
     aligner = Aligner(timing, 8 << 20, 64 << 20)
-    return Lane(number, intake, aligner, open_segment, MAKER, progress, CONTEXT_NS)
+    return Lane(number, intake, aligner, open_segment, MAKER, progress, CONTEXT_NS, overload)
 
 
 def sound(session: str, text: str, start_ms: int = 0) -> Iterator[Frame | End]:
@@ -133,9 +134,9 @@ def available_ns(item: Frame | End) -> int:
     return item.time_ns + (item.duration_ns or 0) if isinstance(item, Frame) else item.time_ns
 
 
-async def feed(lane: Lane, records: Iterable[Record]) -> list[Result | DeadLetter]:
+async def feed(lane: Lane, records: Iterable[Record]) -> list[Output]:
     """Let each record arrive when it was produced, and do in between what is due."""
-    results: list[Result | DeadLetter] = []
+    results: list[Output] = []
     for record in records:
         now_ns = record.timestamp_ms * MS
         results += await wake(lane, now_ns)
@@ -144,9 +145,9 @@ async def feed(lane: Lane, records: Iterable[Record]) -> list[Result | DeadLette
     return results
 
 
-async def wake(lane: Lane, until_ns: int) -> list[Result | DeadLetter]:
+async def wake(lane: Lane, until_ns: int) -> list[Output]:
     """Advance at every moment that the lane asks for, up to one."""
-    results: list[Result | DeadLetter] = []
+    results: list[Output] = []
     while (wake_ns := lane.wake_ns()) is not None and wake_ns <= until_ns:
         results += await lane.advance(wake_ns)
     return results

@@ -75,8 +75,12 @@ class Source:
 
     async def send(self, *items: Frame | End, partition: int = 0) -> None:
         for item in items:
-            moved = replace(item, time_ns=item.time_ns + self._shift_ns)
-            await self.send_record(to_record(moved, self._settings.topic_prefix + item.modality), partition)
+            topic = self._settings.topic_prefix + item.modality
+            await self.send_record(to_record(self.moved(item), topic), partition)
+
+    def moved(self, item: Frame | End) -> Frame | End:
+        """It, with its capture time from now on."""
+        return replace(item, time_ns=item.time_ns + self._shift_ns)
 
     async def send_record(self, record: Record, partition: int = 0) -> None:
         await self._producer.send_and_wait(

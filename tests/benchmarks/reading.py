@@ -24,6 +24,7 @@ from stream.frame import Frame, Modality
 from stream.hop import Hop, Timing
 from stream.inlet import Inlet
 from stream.lane import Lane, OpenSegment
+from stream.late import LateFrame
 from stream.owner import TAKE_RECORDS
 from stream.progress import Progress
 from stream.publish import Model, SessionRecord
@@ -124,7 +125,9 @@ def _lane(number: int, settings: Settings, open_segment: OpenSegment) -> Lane:
     return Lane(number, intake(settings), aligner, open_segment, maker, Progress(), CONTEXT_NS)
 
 
-def _is_end(output: Result | DeadLetter) -> bool:
+def _is_end(output: Result | DeadLetter | LateFrame) -> bool:
     if isinstance(output, DeadLetter):
         raise output.error
+    if isinstance(output, LateFrame):
+        return False  # the count of frames in hops will tell
     return isinstance(output.message, SessionRecord) and output.message.state == "ended"

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.content import TEXT, audio_l16
-from stream.deadletter import MAX_HEADERS_BYTES, MAX_LETTER_BYTES, dead_letter
+from stream.deadletter import dead_letter
 from stream.errors import Reason, RecordError
+from stream.forward import MAX_FORWARDED_BYTES, MAX_HEADERS_BYTES
 from stream.frame import Frame, Modality, Record, parse
 from stream.media import picture
 
@@ -119,6 +120,6 @@ def test_a_dead_letter_always_fits(
     found = letter(record, max_record_bytes=max_record_bytes)
     total = len(found.key or b"") + len(found.value or b"")
     total += sum(len(name.encode()) + len(value) + 10 for name, value in found.headers)
-    assert total <= MAX_LETTER_BYTES + 100
+    assert total <= MAX_FORWARDED_BYTES + 100
     whole = (found.key, found.value) == (record.key, record.value) and found.headers[: len(many)] == many
     assert whole is ("trivium_truncated" not in added(found))

@@ -14,11 +14,12 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from models.__main__ import app as models_app
 from models.synthetic import main as synthetic
-from stream import content, deadletter, headers, metrics, publish, topics, web
+from stream import content, forward, headers, metrics, publish, topics, web
 from stream.commands import app
 from stream.config import Settings
 from stream.errors import ConfigError, JobError, Reason
 from stream.hop import EndReason, HopReason, Outcome
+from stream.overload import Step
 from stream.sources import flag, shown
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def test_the_example_session_record_is_one() -> None:
 
 def test_every_topic_is_there_with_how_long_it_keeps() -> None:
     hour_ms = 3_600_000
-    kept_ms = {"1 hour": hour_ms, "7 days": 7 * 24 * hour_ms}
+    kept_ms = {"1 hour": hour_ms, "1 day": 24 * hour_ms, "7 days": 7 * 24 * hour_ms}
     said = {
         name: {"cleanup.policy": kept} if kept == "compacted" else {"retention.ms": str(kept_ms[kept])}
         for cell, _, _, kept in rows("Topics")
@@ -124,7 +125,11 @@ def test_every_content_type_is_one_that_is_read() -> None:
 
 
 def test_every_header_of_a_dead_letter_is_there() -> None:
-    assert {name.removeprefix("trivium_") for name in first_names("Dead letters")} == set(deadletter._OWN)
+    assert set(first_names("Dead letters")) == {*forward.PLACE, *forward.WHY, forward.TRUNCATED} - {"trivium_late_ms"}
+
+
+def test_every_header_of_a_late_frame_is_there() -> None:
+    assert first_names("Late frames") == [*forward.PLACE, "trivium_late_ms", forward.TRUNCATED]
 
 
 def test_every_reason_of_a_dead_letter_is_there() -> None:
@@ -164,6 +169,7 @@ def registered() -> Iterator[tuple[str, tuple[str, list[str]]]]:
         ("trivium_frames_total", Outcome),
         ("trivium_hops_total", HopReason),
         ("trivium_sessions_ended_total", EndReason),
+        ("trivium_degraded_total", Step),
     ],
 )
 def test_every_value_of_a_metrics_own_label_is_there(metric: str, values: type[Outcome]) -> None:

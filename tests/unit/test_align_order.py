@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.frame import Frame, Modality
-from stream.hop import Ended, Event, Hop, Outcome, Started, Timing
-from stream.times import NS_PER_MS
+from stream.hop import Ended, Event, Hop, Outcome, Started
 from tests.aligning import (
     AUDIO,
     PLENTY,
@@ -21,35 +20,14 @@ from tests.aligning import (
     Stage,
     audio,
     end,
-    ms,
-    starts_ms,
     text,
     video,
 )
 from tests.backlog import Backlog, Item
+from tests.orders import LAST_MS, MOST_DELAY_MS, Script, arrived, content
 
-LAST_MS = 1600
 SEEDS = st.integers(0, 1 << 32)
 MODALITIES = st.sampled_from(list(Modality))
-
-
-class Script(NamedTuple):
-    """A session's frames, each modality in its producer's order, with holes, and pictures of unknown length."""
-
-    first_sound_ms: int
-    first_picture_ms: int
-    picture_ms: int | None
-    texts_ms: frozenset[int]
-    holes: frozenset[int]
-
-    def frames(self) -> dict[Modality, list[Frame]]:
-        sounds = [audio(at) for at in range(self.first_sound_ms, LAST_MS, 20)]
-        pictures = [video(at, self.picture_ms) for at in range(self.first_picture_ms, LAST_MS, 33)]
-        return {
-            TEXT: [text(at) for at in sorted(self.texts_ms)],
-            AUDIO: [frame for index, frame in enumerate(sounds) if index not in self.holes],
-            VIDEO: [frame for index, frame in enumerate(pictures) if index + 7 not in self.holes],
-        }
 
 
 SCRIPTS = st.builds(
@@ -60,20 +38,6 @@ SCRIPTS = st.builds(
     st.frozensets(st.integers(0, LAST_MS), max_size=4),
     st.frozensets(st.integers(0, LAST_MS // 20), max_size=30),
 )
-
-
-def content(events: list[Event], session: str = "s") -> list[Any]:
-    """Everything that a session's hops say, but for when they were made."""
-    told: list[Any] = []
-    for event in events:
-        if event.session != session:
-            continue
-        if isinstance(event, Hop):
-            held = {modality: starts_ms(event, modality) for modality in Modality}
-            told.append((ms(event.start_ns), held, event.statuses, event.reason, event.revision))
-        else:
-            told.append(event)
-    return told
 
 
 @settings(max_examples=40, deadline=None)
@@ -106,19 +70,8 @@ def test_however_three_topics_are_read_while_unread_ones_are_behind_the_hops_are
 @settings(max_examples=40, deadline=None)
 @given(SCRIPTS, SEEDS)
 def test_any_arrival_order_within_the_bounds_gives_the_same_hops(script: Script, seed: int) -> None:
-    random, frames = Random(seed), script.frames()
-    timing = Timing(reorder_ns=200 * NS_PER_MS, deadline_ns=10_000 * NS_PER_MS)
-    everything = [frame for items in frames.values() for frame in items]
-    told = []
-    for most_ms in (0, 150):
-        stage = Stage(timing=timing)
-        arrivals = [(ms(frame.time_ns) + random.uniform(0, most_ms), frame) for frame in everything]
-        for at_ms, frame in sorted(arrivals, key=itemgetter(0)):
-            stage.hear(frame, at_ms=at_ms)
-        stage.hear(*[end(modality, LAST_MS) for modality in Modality], at_ms=LAST_MS + 500)
-        stage.until(LAST_MS + 11_000)
-        told.append(content(stage.events))
-    assert told[0] == told[1]
+    frames = script.everything()
+    assert content(arrived(frames, Random(seed), 0)) == content(arrived(frames, Random(seed), MOST_DELAY_MS))
 
 
 class Part(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stream.hop import Checkpoint, Ended, EndReason, Outcome, Started
+from stream.frame import Modality
+from stream.hop import Checkpoint, Ended, EndReason, Outcome, Started, Status
 from tests.aligning import AUDIO, TEXT, VIDEO, Stage, audio, end, ms, ns, speech, starts_ms, text, video
 
 CUTS = {AUDIO: 100, VIDEO: 50}
@@ -108,6 +109,20 @@ def test_what_an_earlier_session_of_the_name_left_on_another_clock_does_not_end_
     assert stage.aligner.drain_outcomes()[AUDIO, Outcome.REPLAYED] == 5
 
 
+def test_who_has_spoken_before_the_frontier_is_silent_after_a_recovery_too_and_not_idle() -> None:
+    for spoken, status in ((frozenset({TEXT}), Status.SILENT), (frozenset[Modality](), Status.IDLE)):
+        stage = restored(spoken=spoken)
+        stage.live(*speech(1400, from_ms=700))
+        assert {hop.statuses[TEXT] for hop in stage.hops} == {status}
+
+
+def test_who_has_spoken_only_beyond_the_frontier_is_not_said_to_have_spoken() -> None:
+    stage = Stage()
+    stage.live(*speech(700), text(660, offset=1))
+    stage.aligner.settle("s", ns(640), ns(560))
+    assert stage.aligner.checkpoint("s").spoken == {AUDIO, VIDEO}
+
+
 def test_a_checkpoint_says_what_restore_needs() -> None:
     stage = Stage()
     stage.hear(text(100, offset=1), at_ms=100)
@@ -122,6 +137,7 @@ def test_a_checkpoint_says_what_restore_needs() -> None:
         held_text=text(100, offset=1),
         heard_ns={TEXT: ns(100), AUDIO: ns(700), VIDEO: ns(730)},
         ended=frozenset({VIDEO}),
+        spoken=frozenset({TEXT, AUDIO, VIDEO}),
     )
 
 

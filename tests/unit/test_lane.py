@@ -12,13 +12,13 @@ from stream import metrics
 from stream.deadletter import DeadLetter
 from stream.errors import Reason
 from stream.frame import End, Frame, Modality, Record
-from stream.lane import Lane
+from stream.lane import Lane, Output
 from stream.progress import Offsets, Progress, restored
 from stream.publish import Prediction, SessionRecord
 from stream.results import Result
 from tests.echo import CONTEXT_NS, FRAME_MS, MS, T0_NS, echo_lane, feed, live, sound, wake
 
-Outputs = list[Result | DeadLetter]
+Outputs = list[Output]
 FOREVER_NS = 1 << 62
 HEADERS = (("ce_note", b"kept"),)
 
@@ -97,7 +97,7 @@ async def test_places_of_frames_that_did_not_decode_are_forgotten_with_their_hop
     records = live(sound("a", "a?b......" * 20))
     outputs = await feed(lane, records[:-1])
     assert len(letters(outputs)) == 20
-    assert len(lane._sessions["a"].corrupt) < 3
+    assert len(lane._sessions["a"].rejected) < 3
 
 
 async def test_without_a_broker_there_is_no_epoch_and_no_input() -> None:

@@ -51,6 +51,7 @@ def ended(session: str, positions: dict[Modality, int]) -> Progress:
     heard_ns=st.dictionaries(st.sampled_from(Modality), TIMES_NS),
     gone=st.frozensets(st.sampled_from(Modality)),
     over=st.booleans(),
+    spoken=st.frozensets(st.sampled_from(Modality)),
 )
 def test_a_session_comes_back_from_json_as_it_was(
     frontier_ns: int,
@@ -59,8 +60,9 @@ def test_a_session_comes_back_from_json_as_it_was(
     heard_ns: dict[Modality, int],
     gone: frozenset[Modality],
     over: bool,  # noqa: FBT001
+    spoken: frozenset[Modality],
 ) -> None:
-    at = Checkpoint(T0_NS, frontier_ns, frontier_ns - CONTEXT_NS, T0_NS, cuts, held, heard_ns, gone, over)
+    at = Checkpoint(T0_NS, frontier_ns, frontier_ns - CONTEXT_NS, T0_NS, cuts, held, heard_ns, gone, over, spoken)
     known = SessionProgress("a", at, revision=4, finals=2)
     assert from_json("a", to_json(known, epoch=7), CONTEXT_NS) == known
 

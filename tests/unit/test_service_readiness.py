@@ -19,7 +19,7 @@ class Unanswered:
 
 
 def lanes_of(health: Health, *owners: Unanswered) -> Lanes:
-    lanes = Lanes(cast("Any", None), cast("Any", None), cast("asyncio.TaskGroup", None), health)
+    lanes = Lanes(cast("Any", None), cast("Any", None), cast("asyncio.TaskGroup", None), health, cast("Any", None))
     lanes._owners = cast("Any", dict(enumerate(owners)))
     health.clear("start")
     return lanes

@@ -1,0 +1,89 @@
+"""What exactly-once costs a final: from its inference to a reader of committed records, beside at-least-once.
+
+Sessions of joined clips, a second of room noise between two sentences, are played live into all lanes of one
+`trivium serve`, once with each `delivery`. A reader in this process notes when it has each final in its hands. A final waits
+at most `commit_interval_ms` for the commit before; what comes on top of that, at the 99th percentile, is the figure.
+
+Figure `added_p99_ms`: p99 of (received - `inferred_ms`) less `commit_interval_ms`, exactly-once; bar: 20.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+
+from stream import topics
+from stream.config import Settings
+from stream.publish import Prediction
+from stream.watch import following
+from tests.benchmarks import clips
+from tests.benchmarks.processes import TRIVIUM, Service, Stage, running, serving, stage
+from tests.benchmarks.report import percentile, progress, report
+
+DELIVERIES = ("exactly-once", "at-least-once")
+GRACE_SECONDS = 120.0
+BAR_MS = 20.0
+
+
+def main() -> None:
+    """Play under each delivery, report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser.add_argument("--sessions", type=int, default=8)
+    parser.add_argument("--clips", type=int, default=15, help="of each session")
+    given = parser.parse_args()
+    with stage() as found:
+        waits_ms = {delivery: played(found, delivery, given.sessions, given.clips) for delivery in DELIVERIES}
+        report("delivery", {**figures(waits_ms, found.settings()), "sessions": given.sessions, "clips": clips.source()})
+
+
+def played(found: Stage, delivery: str, sessions: int, count: int) -> list[float]:
+    """How long each final took, in ms."""
+    found.remove_topics(topics.PROGRESS, topics.PREDICTIONS)
+    paths = [str(clip.path) for clip in clips.take(count, found.folder)]
+    options = ["--join", "--sessions", str(sessions), "--session", delivery]
+    with serving(found, "--delivery", delivery, "--group", delivery) as service:
+        progress(f"{delivery}: {sessions} sessions of {count} clips")
+        with running(found, [*TRIVIUM, "replay", *options, *paths], f"{delivery}.log"):
+            return asyncio.run(_received(found.settings(), service, delivery, sessions))
+
+
+def figures(waits_ms: dict[str, list[float]], settings: Settings) -> dict[str, object]:
+    """The figure and what it is made of."""
+    added_ms = percentile(waits_ms["exactly-once"], 0.99) - settings.commit_interval_ms
+    return {
+        "added_p99_ms": round(added_ms, 1),
+        "bar": BAR_MS,
+        "passes": added_ms <= BAR_MS,
+        "commit_interval_ms": settings.commit_interval_ms,
+        "received_after_ms": {
+            delivery: {f"p{share * 100:g}": round(percentile(waits, share), 1) for share in (0.5, 0.95, 0.99)}
+            for delivery, waits in waits_ms.items()
+        },
+        "finals": {delivery: len(waits) for delivery, waits in waits_ms.items()},
+    }
+
+
+async def _received(settings: Settings, service: Service, prefix: str, sessions: int) -> list[float]:
+    waits_ms: list[float] = []
+    ended = 0
+    async with asyncio.timeout(None) as limit, following(settings, from_beginning=True) as news:
+        async for message in news:
+            now = time.time()
+            limit.reschedule(asyncio.get_running_loop().time() + GRACE_SECONDS)
+            service.check()
+            if not message.session.startswith(prefix):
+                continue
+            if isinstance(message, Prediction):
+                if message.is_final:
+                    waits_ms.append(now * 1000 - message.times.inferred_ms)
+            else:
+                ended += message.state == "ended"
+            if ended == sessions:
+                break
+    return waits_ms
+
+
+if __name__ == "__main__":
+    main()

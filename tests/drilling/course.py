@@ -1,0 +1,137 @@
+"""The course that every drill takes: workers serve, people talk, something dies, all is said to its end, all is judged.
+
+workers ready -> talk -> [act] -> talk ends -> lanes at rest -> verdict
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from stream.publish import Prediction
+from tests.benchmarks.report import progress
+from tests.drilling.again import uninterrupted
+from tests.drilling.judge import Verdict, judge
+from tests.drilling.stage import LANES, Order, Set, until, wait
+from tests.drilling.talk import Talk, talking
+from tests.drilling.told import Told, read_to_rest
+from tests.drilling.worker import Held, Kill, Worker
+
+REST_SECONDS = 90.0  # from the end of the talk until everything is committed
+WARM_SECONDS = 12.0  # of talk, before anything dies
+ASSIGNED_SECONDS = 60.0
+MORE_FILES = 2  # a connection that the client opens when it first needs it
+MORE_THREADS = 4  # of the pool that decodes, which grows with its work up to a bound
+
+
+@dataclass
+class Act:
+    """What a drill did.
+
+    Attributes
+    ----------
+    events : int
+        How often something died, stopped or moved.
+    kills : list
+        Those of workers.
+    outages : list
+        Of the broker: begin and end, Unix ms.
+    leaks : list
+        What a process that lived through it held more of than before.
+    """
+
+    events: int = 0
+    kills: list[Kill] = field(default_factory=list)
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a drill."""
+
+    drill: str
+    act: Act
+    verdict: Verdict
+    recoveries: dict[str, list[float]]  # seconds until the first new final, by what died
+    seconds: float
+    sessions: int
+
+
+def run(drill: str, stage: Set, order: Order, act: Callable[[Set, Order, Sequence[Worker], Talk], Act]) -> Outcome:
+    """One drill with two workers."""
+    began = time.monotonic()
+    with workers(stage) as cast, talking(stage, order) as talk:
+        wait(WARM_SECONDS)
+        done = act(stage, order, cast, talk)
+        progress(f"{drill}: {done.events} times; the talk goes on to its end")
+        talk.end()
+        return conclude(drill, stage, done, cast, talk, began)
+
+
+def conclude(drill: str, stage: Set, done: Act, cast: Sequence[Worker], talk: Talk, began: float) -> Outcome:
+    """Wait until the lanes are at rest, let the workers end, judge."""
+    settings = stage.settings()
+    told = asyncio.run(read_to_rest(settings, talk.sessions, REST_SECONDS))
+    for worker in cast:
+        worker.stop()
+    lanes = {lane for (_, lane), end in told.ends.items() if end}
+    progress(f"{drill}: {len(told.finals())} finals of {len(talk.sessions)} sessions; now without interruption")
+    verdict = judge(told, talk.sessions, asyncio.run(uninterrupted(settings, lanes)))
+    verdict.leaks += done.leaks
+    seconds = time.monotonic() - began
+    return Outcome(drill, done, verdict, recoveries(done, told), seconds, talk.sessions.total())
+
+
+@contextmanager
+def workers(stage: Set, *, fixed: bool = False, count: int = 2) -> Iterator[list[Worker]]:
+    """Workers that are ready, a share of the lanes each."""
+    cast = [Worker(stage, f"worker{number + 1}") for number in range(count)]
+    try:
+        for worker in cast:
+            worker.start(fixed=fixed)
+        for worker in cast:
+            worker.wait_ready()
+        until(
+            lambda: all(len(worker.lanes()) == LANES // count for worker in cast), ASSIGNED_SECONDS, "lanes are shared"
+        )
+        yield cast
+    finally:
+        for worker in cast:
+            worker.gone()
+
+
+def compare(worker: Worker, before: Held, after: Held) -> list[str]:
+    """What a worker holds more of than it may."""
+    leaks = []
+    if after.files > before.files + MORE_FILES:
+        leaks.append(f"{worker.name} had {before.files} files open, then {after.files}")
+    if after.threads > before.threads + MORE_THREADS:
+        leaks.append(f"{worker.name} had {before.threads} threads, then {after.threads}")
+    return leaks
+
+
+def recoveries(act: Act, told: Told) -> dict[str, list[float]]:
+    """Seconds from each death to the first new final, unless the next death came before it."""
+    finals = told.finals()
+    found: dict[str, list[float]] = {}
+    for kill in act.kills:
+        kind = "worker with instance_id" if kill.fixed else "worker"
+        others = [other for other in act.kills if not kill.fixed or other.worker == kill.worker]
+        until_ms = min((other.at_ms for other in others if other.at_ms > kill.at_ms), default=float("inf"))
+        seconds = _first(finals, kill.at_ms, until_ms, kill.lanes)
+        found.setdefault(kind, []).extend(seconds)
+    for _, back_ms in act.outages:
+        found.setdefault("broker", []).extend(_first(finals, back_ms, float("inf"), frozenset(range(LANES))))
+    return found
+
+
+def _first(
+    finals: Sequence[tuple[int, Prediction]], since_ms: float, until_ms: float, lanes: frozenset[int]
+) -> list[float]:
+    published = [final.times.published_ms for lane, final in finals if lane in lanes]
+    after = min((at_ms for at_ms in published if at_ms > since_ms), default=None)
+    return [] if after is None or after > until_ms else [round((after - since_ms) / 1000, 2)]

@@ -1,0 +1,171 @@
+"""Judges what was told: every final once, in order, none changed, as an uninterrupted run has them; offsets right.
+
+    Told, finals of the uninterrupted run -> Verdict
+
+A final that a deadline had a part in, in either run, is held to once and in order alone: how late a frame was is not the
+recovery's to repeat.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from stream.frame import Modality
+from stream.publish import Prediction, SessionRecord
+from tests.drilling.told import Told
+
+CONFIDENCE = 0.01
+BROUGHT = (Modality.AUDIO, Modality.VIDEO)  # waited for, unlike text
+
+
+@dataclass
+class Verdict:
+    """What is wrong, a line each; nothing, if all is well.
+
+    Attributes
+    ----------
+    finals, alike, loose : int
+        All; those equal to the uninterrupted run's; those that a deadline had a part in.
+    """
+
+    finals: int = 0
+    alike: int = 0
+    loose: int = 0
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    disordered: list[str] = field(default_factory=list)
+    different: list[str] = field(default_factory=list)
+    offsets: list[str] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)
+
+    def faults(self) -> dict[str, list[str]]:
+        """All that is wrong, by kind."""
+        kinds = ("lost", "doubled", "changed", "disordered", "different", "offsets", "leaks")
+        return {kind: found for kind in kinds if (found := getattr(self, kind))}
+
+
+def judge(told: Told, sessions: Counter[str], again: Sequence[tuple[int, Prediction]]) -> Verdict:
+    """All but leaks."""
+    verdict = Verdict(finals=len(told.finals()))
+    ours, theirs = _by_session(told.finals()), _by_session(again)
+    for session in sorted(sessions):
+        finals = ours.get(session, [])
+        _once(finals, verdict)
+        _in_order(session, told, verdict)
+        _told_whole(session, told, sessions[session], verdict)
+        _as_uninterrupted(_first_of_each(finals), theirs.get(session, []), verdict)
+    _stand(told, verdict)
+    return verdict
+
+
+def clean(final: Prediction) -> bool:
+    """Whether all that was sent was there in time, so that no deadline had a part in it."""
+    if any(one.late or one.lost or one.counts.late for one in final.modalities.values()):
+        return False
+    counts = [final.modalities[name].counts for name in BROUGHT]
+    return all(one.silent == one.corrupt == one.shed == 0 and not (one.idle and one.present) for one in counts)
+
+
+def agree(final: Prediction, other: Prediction) -> bool:
+    """Whether two finals are the same in all that recovery must give again."""
+    return _content(final) == _content(other) and abs(final.confidence - other.confidence) <= CONFIDENCE
+
+
+def _content(final: Prediction) -> tuple[object, ...]:
+    words = [(word.word, word.start_ms, word.end_ms) for word in final.words]
+    statuses = {name: one.status for name, one in final.modalities.items()}
+    return final.session, final.start_ms, final.end_ms, final.text, words, statuses
+
+
+def _once(finals: Sequence[Prediction], verdict: Verdict) -> None:
+    seen: dict[float, Prediction] = {}
+    for final in finals:
+        if (earlier := seen.setdefault(final.segment, final)) is not final:
+            kind = verdict.doubled if agree(earlier, final) else verdict.changed
+            kind.append(f"{_named(final)} after {_named(earlier)}")
+
+
+def _first_of_each(finals: Sequence[Prediction]) -> list[Prediction]:
+    found: dict[float, Prediction] = {}
+    for final in finals:
+        found.setdefault(final.segment, final)
+    return list(found.values())
+
+
+def _in_order(session: str, told: Told, verdict: Verdict) -> None:
+    own = [(lane, one) for lane, one in told.results if one.session == session]
+    if len({lane for lane, _ in own}) > 1:
+        verdict.disordered.append(f"{session} is in lanes {sorted({lane for lane, _ in own})}")
+    finals = [one for _, one in own if isinstance(one, Prediction)]
+    for before, after in pairwise(finals):
+        overlaps = after.start_ms < before.end_ms and after.segment != before.segment
+        if overlaps or after.segment < before.segment or after.epoch < before.epoch:
+            verdict.disordered.append(f"{_named(after)} follows {_named(before)}")
+
+
+def _told_whole(session: str, told: Told, times: int, verdict: Verdict) -> None:
+    """Each time a session is told: started, its finals, ended with their number."""
+    own = [one for _, one in told.results if one.session == session]
+    states = Counter(one.state for one in own if isinstance(one, SessionRecord))
+    for state in ("started", "ended"):
+        if states[state] != times:
+            kind = verdict.lost if states[state] < times else verdict.doubled
+            kind.append(f"{session} {state} {states[state]} times, expected {times}")
+    count = 0
+    for one in own:
+        if isinstance(one, Prediction):
+            count += 1
+        elif one.state == "ended":
+            if one.finals != count:
+                kind = verdict.lost if one.finals > count else verdict.doubled
+                kind.append(f"{session} ended after {one.finals} finals and {count} were told")
+            count = 0
+        elif count:
+            verdict.disordered.append(f"{session} started after {count} of its finals")
+
+
+def _as_uninterrupted(ours: Sequence[Prediction], theirs: Sequence[Prediction], verdict: Verdict) -> None:
+    by_start = {final.start_ms: final for final in ours}
+    for their in theirs:
+        our = by_start.get(their.start_ms)
+        near = [final for final in ours if final.start_ms < their.end_ms and their.start_ms < final.end_ms]
+        if our is not None and agree(our, their):
+            verdict.alike += 1
+        elif not all(map(clean, [their, *near, *_before(their, ours), *_before(their, theirs)])):
+            verdict.loose += 1
+        elif near:
+            verdict.different.append(f"{_named(near[0])}, expected {_named(their)}")
+        else:
+            verdict.lost.append(_named(their))
+    for our in ours:
+        near = [final for final in theirs if final.start_ms < our.end_ms and our.start_ms < final.end_ms]
+        if not near and all(map(clean, [our, *_before(our, ours), *_before(our, theirs)])):
+            verdict.different.append(f"{_named(our)}, of which the uninterrupted run says nothing")
+
+
+def _before(final: Prediction, finals: Iterable[Prediction]) -> list[Prediction]:
+    """The one before it, whose end may be where it begins."""
+    return [other for other in finals if other.end_ms <= final.start_ms][-1:]
+
+
+def _stand(told: Told, verdict: Verdict) -> None:
+    for place, end in sorted(told.ends.items()):
+        committed = told.committed.get(place, 0)
+        if committed != end:
+            verdict.offsets.append(f"{place[0]}-{place[1]} is committed at {committed}, expected its end {end}")
+    verdict.offsets += [f"lane {lane} still remembers {session}" for lane, session in sorted(told.remembered)]
+
+
+def _by_session(finals: Iterable[tuple[int, Prediction]]) -> Mapping[str, list[Prediction]]:
+    found: dict[str, list[Prediction]] = {}
+    for _, final in finals:
+        found.setdefault(final.session, []).append(final)
+    return found
+
+
+def _named(final: Prediction) -> str:
+    return f"{final.session} [{final.start_ms:.0f}, {final.end_ms:.0f}) {final.text!r} of epoch {final.epoch}"

@@ -1,0 +1,65 @@
+"""Two workers swap lanes under load: one leaves, is killed or is paused past its group session, the other has all; then it is back.
+
+The other lives through all of it, so what it holds open must come back to what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle, islice
+
+from deploy.broker import Broker
+from tests.drilling.course import ASSIGNED_SECONDS, Act, Outcome, compare, run
+from tests.drilling.stage import LANES, Order, Set, stage, until, wait
+from tests.drilling.talk import Talk
+from tests.drilling.worker import Worker
+
+DRILL = "lanes swapped"
+BETWEEN_SECONDS = 4.0  # at most
+
+
+def drill(where: Broker | str, order: Order) -> Outcome:
+    """Swap so often as the order says; half of the times either is the one that stays."""
+    with stage(where, delivery=order.delivery) as found:
+        return run(DRILL, found, order, act)
+
+
+def act(_set: Set, order: Order, cast: Sequence[Worker], _talk: Talk) -> Act:
+    """First the second worker goes and comes back, then the first."""
+    done = Act()
+    moments = order.random(DRILL)
+    for leaver, stayer in ((cast[1], cast[0]), (cast[0], cast[1])):
+        before = stayer.held()
+        for way in islice(cycle(("leave", "die", "sleep")), order.swaps // 2):
+            wait(moments.uniform(0, BETWEEN_SECONDS))
+            _go(leaver, way, done)
+            _wait_for_lanes(stayer, LANES)
+            wait(moments.uniform(0, BETWEEN_SECONDS))
+            _come_back(leaver, way)
+            for worker in cast:
+                _wait_for_lanes(worker, LANES // len(cast))
+            done.events += 1
+        wait(BETWEEN_SECONDS)
+        done.leaks += compare(stayer, before, stayer.held())
+    return done
+
+
+def _go(leaver: Worker, way: str, done: Act) -> None:
+    if way == "leave":
+        leaver.stop()
+    elif way == "die":
+        done.kills.append(leaver.kill())
+    else:
+        leaver.pause()
+
+
+def _come_back(leaver: Worker, way: str) -> None:
+    if way == "sleep":
+        leaver.wake()
+    else:
+        leaver.start()
+        leaver.wait_ready()
+
+
+def _wait_for_lanes(worker: Worker, count: int) -> None:
+    until(lambda: len(worker.lanes()) == count, ASSIGNED_SECONDS, f"{worker.name} has {count} lanes")
