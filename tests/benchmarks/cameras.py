@@ -40,7 +40,7 @@ from stream.watch import following
 from tests.benchmarks import clips
 from tests.benchmarks.live import due_ms
 from tests.benchmarks.mouths import mouths_only
-from tests.benchmarks.processes import Service, Stage, finish, running, serving, stage
+from tests.benchmarks.processes import Service, Stage, cpu_seconds_of, finish, running, serving, stage, started_by
 from tests.benchmarks.report import percentile, progress, report
 from tests.benchmarks.sending import Due, send_on_time
 
@@ -52,7 +52,6 @@ STAGGER_NS = 130 * NS_PER_MS
 HEAD_START_NS = 15 * NS_PER_SECOND  # to cut and encode
 GRACE_SECONDS = 60.0
 LISTENING = "0A"  # a state in /proc/net/tcp
-TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def taken(found: Stage, sessions: int, count: int, *, mouth: bool) -> Step:
         running(found, [*command, *(["--mouth"] if mouth else [])], f"{name}.log", output) as sender,
     ):
         pids = {
-            "service": [service.process.pid],
+            "service": [service.process.pid, *started_by(service.process.pid)],
             "sender": [sender.pid],
             "broker": _broker(found.address),
             "reader": [os.getpid()],
@@ -255,16 +254,8 @@ def _broker(address: str) -> list[int]:
 
 
 def _cpu_seconds(pids: dict[str, list[int]]) -> dict[str, float]:
-    """Processor time of processes so far, those that are gone left out."""
-    found = {}
-    for who, numbers in pids.items():
-        ticks = 0
-        for number in numbers:
-            with suppress(FileNotFoundError, ProcessLookupError):
-                fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
-        found[who] = ticks / TICKS_A_SECOND
-    return found
+    """Processor time of processes so far."""
+    return {who: sum(map(cpu_seconds_of, numbers)) for who, numbers in pids.items()}
 
 
 if __name__ == "__main__":
