@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     threads: Annotated[Count | None, EMPTY_IS_NONE] = Field(
         None, description="Threads of inference; none: one for each usable core."
     )
+    decoders: Annotated[int | None, Field(ge=0), EMPTY_IS_NONE] = Field(
+        None, description="Processes that decode pictures; none: one for each usable core, 0: threads do."
+    )
     http: Address = Field("127.0.0.1:8383", description="Where health and metrics are served, HOST:PORT.")
     delivery: Literal["exactly-once", "at-least-once"] = Field(
         "exactly-once", description="What a crash may do to finals; the second is for brokers without transactions."

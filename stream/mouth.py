@@ -33,6 +33,7 @@ FOLLOW_EYES = 1.6  # the same patch's side in eye distances
 MIN_CONTRAST = 2.0  # standard deviation of a crop; below it there is nothing to be seen
 MIN_RELATIVE_CONTRAST = 0.095  # of the crop's mean; the lips of GRID's s1 give 0.12 and more, a drawn hand less
 STILL_LEVELS = 1  # two pictures that differ nowhere by more than this are one: a live camera has noise
+COARSE_PX = 8  # of so many pixels a side, one is looked at first
 MIN_PEAK = 0.1  # of the phase correlation; below it the head counts as still
 _EDGES = np.hanning(FOLLOW_PX).astype(np.float32)
 WINDOW = _EDGES[:, None] * _EDGES
@@ -115,18 +116,18 @@ def still_pictures(greys: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     They show a moment that is over: a frozen call, a camera that stopped, the last picture held over a gap. A slow
     camera's pictures, each sent two or three times, are no such run.
     """
-    new = np.array([True, *(_differ(before, after) for before, after in pairwise(greys))])
+    coarse = np.stack([grey[::COARSE_PX, ::COARSE_PX] for grey in greys]).astype(np.int16)  # a few pixels mostly tell
+    apart = (np.abs(coarse[1:] - coarse[:-1]) > STILL_LEVELS).any(axis=(1, 2))
+    pairs = zip(apart, pairwise(greys), strict=True)
+    new = np.array([True, *(bool(told) or _differ(*pair) for told, pair in pairs)])
     runs = new.cumsum() - 1
     lengths = np.bincount(runs)[runs]
     return np.asarray((lengths >= 2) & (2 * lengths >= len(greys)), dtype=np.bool_)
 
 
 def _differ(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Whether two pictures are two; a few pixels mostly tell."""
-    return any(
-        bool((np.abs(one[::step, ::step].astype(np.int16) - other[::step, ::step]) > STILL_LEVELS).any())
-        for step in (8, 1)
-    )
+    """Whether two pictures are two."""
+    return bool((np.abs(one.astype(np.int16) - other) > STILL_LEVELS).any())
 
 
 def _inside(shape: tuple[int, ...], centres: NDArray[np.float32], width: float, height: float) -> NDArray[np.float32]:
@@ -143,15 +144,22 @@ def resample(size: int, centre: float | NDArray[np.float32], step: float, count:
     """
     steps = (np.arange(count, dtype=np.float32) - (count - 1) / 2) * step - 0.5
     points = np.clip(np.asarray(centre, dtype=np.float32)[..., None] + steps, 0, size - 1)
-    distance = np.abs(np.arange(size, dtype=np.float32) - points[..., None])
-    weights = np.maximum(0, 1 - distance / max(1.0, step))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True), dtype=np.float32)
+    weights = np.arange(size, dtype=np.float32) - points[..., None]
+    np.abs(weights, out=weights)  # in place from here on: the distances, then the weights
+    weights /= max(1.0, step)
+    np.subtract(1, weights, out=weights)
+    np.maximum(weights, 0, out=weights)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return np.asarray(weights, dtype=np.float32)
 
 
 def _sampled(
     greys: Sequence[NDArray[np.uint8]], centres: NDArray[np.float32], step: float, height_px: int, width_px: int
 ) -> NDArray[np.float32]:
-    """[pictures, height_px, width_px] points of pictures around (x, y) in each, `step` picture pixels apart."""
+    """[pictures, height_px, width_px] points of pictures around (x, y) in each, `step` picture pixels apart.
+
+    `centres` is [pictures, 2], or [1, 2] for the same in all.
+    """
     height, width = greys[0].shape
     reach = np.array([width_px, height_px]) * step / 2 + step + 2
     low = np.clip(np.floor(centres.min(axis=0) - reach), 0, (width - 1, height - 1)).astype(int)
@@ -169,7 +177,7 @@ def _moves(greys: Sequence[NDArray[np.uint8]], face: Face) -> NDArray[np.float32
     """
     step = face.eye_distance_px * FOLLOW_EYES / FOLLOW_PX
     order = np.arange(len(greys))
-    centres = np.tile(face.eyes, (len(greys), 1))
+    centres = face.eyes[None]
     before = _shifts(_sampled(greys, centres, step, FOLLOW_PX, FOLLOW_PX), np.maximum(order - 1, 0))
     moves = before.cumsum(axis=0) * np.float32(step)
     since_first = _shifts(_sampled(greys, centres + moves, step, FOLLOW_PX, FOLLOW_PX), np.zeros_like(order))

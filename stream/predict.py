@@ -21,11 +21,10 @@ import numpy as np
 from models.bundle import load
 from stream import metrics
 from stream.batch import Batcher
-from stream.face import FaceFinder
+from stream.decoders import Decoders, Shapes
 from stream.frame import Modality
-from stream.mouth import Mouth
 from stream.provider import Models
-from stream.raster import MAX_TOKENS, MODALITIES, HopInput, Raster
+from stream.raster import MAX_TOKENS, MODALITIES, HopInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +86,8 @@ class Predictor:
     ----------
     threads : int or None
         Worker threads; None for one a usable core.
+    decoders : int
+        Processes that place hops with pictures; 0: the worker threads do.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Predictor:
         models: Models,
         *,
         threads: int | None = None,
+        decoders: int = 0,
         max_batch: int = 8,
         max_batch_delay_seconds: float = 0.0,
         max_pixels: int = 4_000_000,
@@ -107,15 +109,25 @@ class Predictor:
         self.max_batch = max_batch
         self.models = models
         self._dims = {m: manifest.encoders[m].features for m in MODALITIES}
-        mouth = Mouth(FaceFinder(manifest.finder.digest), manifest.crop_height_px, manifest.crop_width_px)
-        self.raster = Raster(bundle.tick_ns, manifest.rate_hz, manifest.vocabulary, mouth, max_pixels)
-        workers = threads or len(os.sched_getaffinity(0))
+        shapes = Shapes(
+            bundle.tick_ns,
+            manifest.rate_hz,
+            tuple(manifest.vocabulary),
+            manifest.crop_height_px,
+            manifest.crop_width_px,
+            manifest.finder.digest,
+            max_pixels,
+        )
+        self.raster = shapes.raster()
+        workers = threads or usable_cores()
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="predict")
+        self._decoders = Decoders(decoders, shapes) if decoders else None
+        self._placing = ThreadPoolExecutor(decoders, thread_name_prefix="place") if decoders else self._executor
         self._encoding = Batcher(self._encode, self._executor, workers, max_batch, max_batch_delay_seconds)
         self._fusing = Batcher(self._fuse, self._executor, workers, max_batch, max_batch_delay_seconds)
 
     @classmethod
-    def load(cls, settings: Settings) -> Self:
+    def load(cls, settings: Settings, decoders: int = 0) -> Self:
         """Verify the bundle, prove it on the provider, run every shape once; takes some seconds, blocks.
 
         Raises
@@ -128,6 +140,7 @@ class Predictor:
             bundle,
             Models(bundle, settings.provider),
             threads=settings.threads,
+            decoders=decoders,
             max_batch=settings.max_batch,
             max_batch_delay_seconds=settings.max_batch_delay_ms / 1000,
             max_pixels=settings.max_pixels,
@@ -145,12 +158,14 @@ class Predictor:
         metrics.SVD_EXPLAINED_ENERGY_RATIO.set(manifest.svd_explained_energy_ratio)
 
     def warm(self, segment_ticks: int) -> None:
-        """Run every batch size of the encoders and every shape of the fusion once."""
+        """Run every batch size of the encoders and every shape of the fusion once; see that all processes have started."""
         longest = padded_ticks(segment_ticks + 2 * self.bundle.manifest.hop_ticks)
         lengths = sorted({padded_ticks(ticks) for ticks in range(1, longest + 1)})
         for batch in range(1, self.max_batch + 1):
             for ticks in lengths:
                 self.rehearse(batch, ticks)
+        if self._decoders is not None:
+            self._decoders.wait()
 
     def rehearse(self, batch: int, ticks: int) -> None:
         """Do what `batch` sessions ask for at a hop: encode a block each, fuse a segment of `ticks` each."""
@@ -159,13 +174,22 @@ class Predictor:
         self._fuse([Features.joined([block] * blocks).ticks(0, ticks) for block in features])
 
     def close(self) -> None:
-        """Let the worker threads go."""
+        """Let the worker threads and processes go."""
+        self._placing.shutdown(wait=True, cancel_futures=True)
         self._executor.shutdown(wait=True, cancel_futures=True)
+        if self._decoders is not None:
+            self._decoders.close()
 
     async def prepare(self, hop: Hop) -> HopInput:
-        """Decode a hop's media in a worker thread and place it on the tick grid."""
+        """Decode a hop's media and place it on the tick grid: pictures in a process of their own, if there is one."""
+        place = self.raster.hop
+        if self._decoders is not None and hop.frames.get(Modality.VIDEO):
+            place = self._decoders.hop
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self.raster.hop, hop.frames, hop.start_ns, hop.end_ns)
+        placed = await loop.run_in_executor(self._placing, place, hop.frames, hop.start_ns, hop.end_ns)
+        for modality, seconds in placed.seconds.items():
+            metrics.DECODE_SECONDS.labels(modality).observe(seconds)
+        return placed
 
     async def encode(self, window: Window) -> Features:
         """Features of one block of ticks."""
@@ -212,6 +236,11 @@ class Predictor:
             Fused(outputs["logits"][row, : len(segment)], dict(zip(MODALITIES, map(float, shares), strict=True)))
             for row, (segment, shares) in enumerate(zip(segments, outputs["shares"], strict=True))
         ]
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    return len(os.sched_getaffinity(0))
 
 
 def padded_ticks(ticks: int) -> int:

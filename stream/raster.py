@@ -3,7 +3,8 @@
     Hop -> [HopInput: samples, crops, tokens, masks]
 
 Audio is placed sample-accurately, video takes the nearest picture a tick, text holds. What a hop becomes depends
-on its own frames alone. Training rasterises by this very code. Runs in worker threads; holds no state.
+on its own frames alone. Training rasterises by this very code. Runs in worker threads or in processes
+of its own; holds no state.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.signal import resample_poly
 
-from stream import metrics
 from stream.errors import RecordError
 from stream.frame import MAX_TEXT_CHARACTERS, Frame, Modality
 from stream.media import picture, samples
@@ -47,6 +47,7 @@ class HopInput:
     tokens: NDArray[np.int64]  # [ticks, MAX_TOKENS], 0 where there is none
     mask: NDArray[np.float32]  # [ticks, 3] in the order of MODALITIES, 1 where something is there
     corrupt: list[tuple[Frame, RecordError]] = field(default_factory=list)
+    seconds: dict[Modality, float] = field(default_factory=dict)  # what it took, of those of which there was anything
 
 
 class Raster:
@@ -75,14 +76,15 @@ class Raster:
     def hop(self, frames: Mapping[Modality, Sequence[Frame]], start_ns: int, end_ns: int) -> HopInput:
         """Decode and place; frames that do not decode are returned with why."""
         ticks = (end_ns - start_ns) // self.tick_ns
-        with _timed(Modality.AUDIO, frames):
+        seconds: dict[Modality, float] = {}
+        with _timed(Modality.AUDIO, frames, seconds):
             sound, heard = self._audio(frames.get(Modality.AUDIO, ()), start_ns, ticks)
-        with _timed(Modality.VIDEO, frames):
+        with _timed(Modality.VIDEO, frames, seconds):
             crops, seen, corrupt = self._video(frames.get(Modality.VIDEO, ()), start_ns, ticks)
-        with _timed(Modality.TEXT, frames):
+        with _timed(Modality.TEXT, frames, seconds):
             tokens, read = self._text(frames.get(Modality.TEXT, ()), start_ns, ticks)
         mask = np.stack([read, heard, seen], axis=1).astype(np.float32)
-        return HopInput(sound, crops, tokens, mask, corrupt)
+        return HopInput(sound, crops, tokens, mask, corrupt, seconds)
 
     def nothing(self, ticks: int) -> HopInput:
         """`ticks` in which nothing was captured."""
@@ -160,12 +162,14 @@ class Raster:
 
 
 @contextmanager
-def _timed(modality: Modality, frames: Mapping[Modality, Sequence[Frame]]) -> Iterator[None]:
+def _timed(
+    modality: Modality, frames: Mapping[Modality, Sequence[Frame]], seconds: dict[Modality, float]
+) -> Iterator[None]:
     """Measure what is done to a modality's frames, if there are any."""
     started = time.perf_counter()
     yield
     if frames.get(modality):
-        metrics.DECODE_SECONDS.labels(modality).observe(time.perf_counter() - started)
+        seconds[modality] = time.perf_counter() - started
 
 
 def nearest_frames(frames: Sequence[Frame], start_ns: int, ticks: int, tick_ns: int) -> list[int | None]:

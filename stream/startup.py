@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from stream import topics
 from stream.config import Settings
 from stream.errors import ConfigError, JobError, TriviumError
-from stream.predict import Predictor
+from stream.predict import Predictor, usable_cores
 
 DELIVERY = {
     "exactly-once": "finals, progress and offsets go out together or not at all",
@@ -54,7 +54,7 @@ async def start_up(settings: Settings, *, only_look: bool = False) -> Report:
     """Prepare the topics, or only look at them, load and warm the bundle, and tell how it went."""
     report = Report()
     await _prepare_topics(settings, report, only_look=only_look)
-    await _load_predictor(settings, report)
+    await _load_predictor(settings, report, only_look=only_look)
     return report
 
 
@@ -71,9 +71,10 @@ async def _prepare_topics(settings: Settings, report: Report, *, only_look: bool
         report.found.append(("topics", f"{names}: {settings.partitions} partitions each{to_come}"))
 
 
-async def _load_predictor(settings: Settings, report: Report) -> None:
+async def _load_predictor(settings: Settings, report: Report, *, only_look: bool) -> None:
     try:
-        report.predictor = await asyncio.to_thread(Predictor.load, settings)
+        decoders = 0 if only_look else usable_cores() if settings.decoders is None else settings.decoders
+        report.predictor = await asyncio.to_thread(Predictor.load, settings, decoders)
     except TriviumError as fault:
         report.faults.append(fault)
         return

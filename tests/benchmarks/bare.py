@@ -63,9 +63,9 @@ class NotingPredictor(Predictor):
         NotingPredictor.newest = self
 
     @classmethod
-    def load(cls, settings: Settings) -> Self:
+    def load(cls, settings: Settings, decoders: int = 0) -> Self:
         """As ever; what it takes to get warm is not noted."""
-        predictor = super().load(settings)
+        predictor = super().load(settings, decoders)
         predictor.calls.clear()
         return predictor
 

@@ -161,7 +161,7 @@ def _run(
 
 
 def due_ms(final_end_ms: float, session_end_ms: float, bundle: Bundle) -> float:
-    """End of the hop in which a final was due, in ms since the epoch."""
+    """The end of the hop in which the endpoint's wait ran out, or of the last hop that the session's end closed."""
     hop_ms = bundle.hop_ns / NS_PER_MS
     if final_end_ms % hop_ms == 0 and final_end_ms >= session_end_ms:
         return final_end_ms

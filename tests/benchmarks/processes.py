@@ -33,6 +33,7 @@ TRIVIUM = (sys.executable, "-m", "stream")
 READY_SECONDS = 180.0
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 0.02
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,10 @@ class Service:
             time.sleep(0.5)
         return found
 
+    def cpu_seconds(self) -> float:
+        """Processor time so far of the service's process and of those that it has started and that still run."""
+        return sum(cpu_seconds_of(number) for number in [self.process.pid, *started_by(self.process.pid)])
+
     def check(self) -> None:
         """Raise if it has ended by itself."""
         if self.process.poll() is not None:
@@ -135,6 +140,18 @@ def running(
         yield process
     finally:
         stop(process)
+
+
+def cpu_seconds_of(number: int) -> float:
+    """Processor time of a process so far; 0 if there is none."""
+    fields = _stat(number)
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND if fields else 0.0
+
+
+def started_by(number: int) -> list[int]:
+    """The processes that a process has started and that still run."""
+    numbers = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    return [other for other in numbers if (fields := _stat(other)) and int(fields[1]) == number]
 
 
 def exit_on_sigterm() -> None:
@@ -195,6 +212,14 @@ async def _remove(address: str, prefix: str, names: Sequence[str]) -> None:
             await asyncio.sleep(0.1)
     finally:
         await client.close()
+
+
+def _stat(number: int) -> list[str]:
+    """The fields of /proc/NUMBER/stat from the third on, none if the process has ended."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def _ready(process: subprocess.Popen[bytes], address: str, log: Path) -> Service:

@@ -14,11 +14,11 @@ bare
     alignment, cropping, batching or JSON, no waiting of one call for another. Batches form by what happens to wait
     together, so those of the measured runs are not the same to the call; `calls` and `service_calls` tell both.
 
-Figure `ratio`: median bare seconds / median service seconds; bar: at least 0.7. Service and bare runs take turns, so
+Figure `ratio`: median bare seconds / median service seconds; bar: at least 0.85. Service and bare runs take turns, so
 that a machine that slows down slows both. The broker shares the machine with the service, and its time counts against
 the service. `ratio_with_cropping` is beside it the same quotient where a hop's decoding is all that a worker thread of the
 service does with its media: placing it on the tick grid, following the head and cropping the mouth too.
-`cpu_ms_per_session_second` is the service process's processor time from ready to the end over the length
+`cpu_ms_per_session_second` is the processor time of the service and its decoding processes from ready to the end over the length
 of the sessions; `cpu_ratio` the same quotient as `ratio`, of processor time.
 """
 
@@ -49,7 +49,7 @@ from tests.benchmarks.report import progress, report, spread
 SESSIONS = 8
 CLIPS = 15  # of each session: a minute
 GAP_MS = 1000
-BAR = 0.7
+BAR = 0.85
 TIMEOUT_SECONDS = 600.0
 
 
@@ -110,10 +110,10 @@ def measured(found: Stage, sessions: int, run: int, noted_calls: Sequence[Call],
     """The real service over the same inputs, as if nobody had read them before; then its calls, bare."""
     found.remove_topics(topics.PROGRESS, topics.PREDICTIONS)
     with serving(found, "--group", f"run-{run + 1}") as service:
-        before = service.metrics()
+        cpu_before = service.cpu_seconds()
         after = service.wait_until_ended(sessions, TIMEOUT_SECONDS)
+        cpu_seconds = service.cpu_seconds() - cpu_before
         finals_ms = asyncio.run(_published_ms(found.settings(), sessions))
-    cpu_seconds = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
     cost = Cost(max(finals_ms) / 1000 - service.ready_at, cpu_seconds)
     calls, rows = (round(after[f"trivium_batch_size_{part}"]) for part in ("count", "sum"))
     progress(f"run {run + 1}: served in {cost.seconds:.2f} s, {cost.cpu_seconds:.2f} s of processor time")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import bundle
-from stream import clip
+from stream import clip, metrics
 from stream.config import Settings
 from stream.decode import spoken
 from stream.frame import Frame, Modality
@@ -158,6 +158,15 @@ async def test_media_are_decoded_in_worker_threads(predictor: Predictor, synthet
     assert callers
     assert threading.get_ident() not in callers
     other.close()
+
+
+async def test_what_decoding_takes_is_measured(predictor: Predictor, synthetic_clip: SyntheticClip) -> None:
+    def measured() -> float:
+        return metrics.REGISTRY.get_sample_value("trivium_decode_seconds_count", {"modality": Modality.VIDEO}) or 0
+
+    before = measured()
+    await predictor.prepare(hop(synthetic_clip))
+    assert measured() == before + 1
 
 
 def hop(synthetic: SyntheticClip) -> Hop:
