@@ -34,7 +34,8 @@ log = logging.getLogger(__name__)
 
 TAKE_RECORDS = 64  # at a time; then the lane advances and looks which partitions are ahead
 QUIET_COMMIT_SECONDS = 1.0  # between commits that publish nothing
-MOST_GATHERED = 1_000  # results and dead letters; with so many the lane waits for the commit under way
+MOST_GATHERED = 1_000  # results and letters; with so many, or letters so large, the lane waits for the commit under way
+MOST_LETTER_BYTES = 16 << 20
 RETAKE_SECONDS = 3.0  # after being fenced: by then the group has told us if the lane is no longer ours
 
 
@@ -193,14 +194,18 @@ class Owner:
         """Whether there is something that readers wait for."""
         return bool(self._gathered or self._letters)
 
+    def _crowded(self) -> bool:
+        """Whether no more is to gather beside a commit."""
+        held_bytes = sum(len(letter.record.value or b"") for letter in self._letters)
+        return len(self._gathered) + len(self._letters) > MOST_GATHERED or held_bytes > MOST_LETTER_BYTES
+
     def _published_due(self) -> float:
         return self._committed_at + self._settings.commit_interval_ms / 1000
 
     async def _commit_what_is_due(self, lane: Lane, delivery: Delivery) -> None:
         """Commit beside the lane's work, one batch at a time."""
         if self._committing is not None:
-            crowded = len(self._gathered) + len(self._letters) > MOST_GATHERED
-            if not (self._committing.done() or crowded):
+            if not (self._committing.done() or self._crowded()):
                 return
             await self._finish_commit()
         now = time.monotonic()
