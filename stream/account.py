@@ -30,6 +30,7 @@ class Account:
         self._letters: list[DeadLetter] = []
         self._corrupt: Counter[Modality] = Counter()
         self._shed = 0
+        self._taken_back: Counter[tuple[Modality, Outcome]] = Counter()  # a count never falls: to come off what is next
 
     def reject(self, record: Record, error: RecordError) -> None:
         """The record cannot be read."""
@@ -51,6 +52,8 @@ class Account:
             found = f"The buffers of its session and lane are full with {aligner.buffered_bytes} bytes; send less."
             self.reject(self._original(frame), RecordError(Reason.OVERFLOW, found))
         outcomes = aligner.drain_outcomes()
+        outcomes.update(self._taken_back)
+        self._taken_back.clear()
         for modality, count in self._corrupt.items():
             outcomes[modality, Outcome.CORRUPT] += count
             outcomes[modality, Outcome.USED] -= count  # as the aligner, which decodes nothing, has counted them
@@ -58,6 +61,8 @@ class Account:
         outcomes[Modality.VIDEO, Outcome.USED] -= self._shed
         for (modality, outcome), count in outcomes.items():
             metrics.FRAMES.labels(modality, outcome).inc(max(0, count))
+            if count < 0:
+                self._taken_back[modality, outcome] = count
         for modality, count in aligner.drain_lost().items():
             metrics.FRAMES_LOST.labels(modality).inc(count)
         self._corrupt.clear()
