@@ -31,7 +31,10 @@ class Room:
 
     def is_full(self, session: Session) -> bool:
         """Whether a session or the lane holds more than it may."""
-        return session.held.bytes > self.share_bytes() or self.bytes > self._lane_bytes
+        held_bytes = session.held.bytes  # against `share_bytes`, written out: it is asked of every frame
+        if held_bytes > self._session_bytes or self.bytes > self._lane_bytes:
+            return True
+        return held_bytes * len(self._sessions) > self._lane_bytes
 
     def make(self, session: Session, history: bool) -> list[Session]:  # noqa: FBT001
         """See that the bounds hold after a frame of `session` was placed; gives the sessions to be polled at once."""

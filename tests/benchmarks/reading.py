@@ -8,6 +8,7 @@ For the benchmarks of ingest and alignment; `service.py` and `owner.py` do the s
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -88,7 +89,8 @@ class Reading:
 
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncIterator[Reading]:
-    """Everything connected, nothing read."""
+    """Everything connected, nothing read; what there is by now is never garbage, as in the service."""
+    gc.freeze()
     consumer = clients.input_consumer(settings)
     lanes = [
         {name: TopicPartition(settings.topic_prefix + name, number) for name in Modality}
