@@ -19,6 +19,7 @@ from stream.progress import Progress
 from stream.publish import Model
 from stream.results import Maker
 from stream.segment import OpenSegment
+from stream.skew import reach_ns
 from stream.times import NS_PER_MS
 
 LaneMaker = Callable[[int, Progress], Lane]  # number and progress
@@ -38,7 +39,7 @@ def lane_maker(settings: Settings, predictor: Predictor) -> LaneMaker:
             number,
             intake(settings),
             Aligner(timing(settings, predictor), settings.session_buffer_bytes, settings.lane_buffer_bytes),
-            lambda frontier_ns, revision: segment(frontier_ns=frontier_ns, revision=revision),
+            lambda frontier_ns, revision, skew: segment(frontier_ns=frontier_ns, revision=revision, skew=skew),
             Maker(manifest.task, model, predictor.provider),
             progress,
             context_ns(predictor),
@@ -75,8 +76,8 @@ def timing(settings: Settings, predictor: Predictor) -> Timing:
 
 
 def context_ns(predictor: Predictor) -> int:
-    """The encoders' left context."""
-    return predictor.bundle.left_ticks * predictor.bundle.tick_ns
+    """How far before the frontier frames are still needed: the encoders' left context, and pictures that are shifted."""
+    return reach_ns(predictor.bundle.left_ticks, predictor.bundle.tick_ns)
 
 
 def _ns(time_ms: float) -> int:

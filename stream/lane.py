@@ -29,13 +29,14 @@ from stream.overload import Hurry, Lag, Overload
 from stream.progress import Progress, SessionProgress
 from stream.publish import Input, SessionRecord
 from stream.results import Maker, Result
+from stream.skew import Skew
 from stream.times import to_ms
 
 if TYPE_CHECKING:
     from stream.segment import Caption
 
 
-OpenSegment = Callable[[int, int], Segment]  # frontier_ns and revision to go on from
+OpenSegment = Callable[[int, int, Skew], Segment]  # frontier_ns, revision and skew to go on from
 Output = Result | DeadLetter | LateFrame  # what leaves a lane
 
 
@@ -78,7 +79,7 @@ class Lane:
         self._intake = intake
         self._open_segment = open_segment
         self._maker = maker
-        self._context_ns = context_ns  # the encoders' left context
+        self._context_ns = context_ns  # how far before the frontier frames are still needed
         self._sessions: dict[str, Opened] = {}
         self._overload, self._lag = overload or Overload(), Lag()
         self._account = Account({modality: topic for topic, modality in intake.topics.items()})
@@ -205,7 +206,7 @@ class Lane:
         return Result(message, ended.end_ns)
 
     def _open(self, known: SessionProgress) -> None:
-        segment = self._open_segment(known.checkpoint.frontier_ns, known.revision)
+        segment = self._open_segment(known.checkpoint.frontier_ns, known.revision, known.skew)
         self._sessions[known.session] = Opened(known, segment)
         metrics.SESSIONS_ACTIVE.inc()
 
@@ -215,6 +216,7 @@ class Lane:
         name, frontier_ns = session.known.session, session.segment.frontier_ns
         if frontier_ns > session.known.checkpoint.frontier_ns and not ending:
             keep_from_ns = frontier_ns - self._context_ns
+            session.known.skew = session.segment.skew
             self.aligner.settle(name, frontier_ns, keep_from_ns)
             self.progress.move(name, self.aligner.checkpoint(name))
             session.forget(keep_from_ns)

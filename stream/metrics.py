@@ -134,6 +134,11 @@ FINAL_LATENCY_SECONDS = _histogram(
     "Seconds from the end of the hop in which the endpoint's wait ran out to publication.",
     _LATENCY_BUCKETS_SECONDS,
 )
+AV_SKEW_SECONDS = _histogram(
+    "av_skew_seconds",
+    "Seconds that a final's sound is ahead of its pictures, as measured, where that is known; negative: behind.",
+    (-0.5, -0.32, -0.185, -0.125, -0.08, -0.04, 0.0, 0.04, 0.09, 0.125, 0.2, 0.32, 0.5),
+)
 REVISIONS = _histogram("revisions", "Interims before a final.", (0, 1, 2, 3, 5, 8, 13, 21, 34))
 WORDS_CHANGED = _counter("words_changed_total", "Words shown in an interim and changed in a later one.")
 

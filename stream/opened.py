@@ -15,6 +15,7 @@ from stream.frame import Frame, Modality
 from stream.hop import Hop
 from stream.progress import SessionProgress
 from stream.results import Story
+from stream.skew import Skew
 from stream.spare import Spared
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Segment(Protocol):
     """The segment that is open in one session, then the next: `segment.OpenSegment`."""
 
     frontier_ns: int
+    skew: Skew  # fixed when the open one began
     corrupt: list[tuple[Frame, RecordError]]  # frames that could not be decoded, for the lane to take out
 
     async def hop(self, hop: Hop) -> list[Caption]:

@@ -18,6 +18,7 @@ from stream.content import TEXT
 from stream.errors import BrokerError
 from stream.frame import Frame, Modality
 from stream.hop import Checkpoint
+from stream.skew import UNKNOWN, Skew
 from stream.times import from_ms, to_ms
 
 EPOCH_KEY = b""
@@ -39,12 +40,15 @@ class SessionProgress:
         The last one shown of the segment that is open.
     finals : int
         How many there were so far.
+    skew : Skew
+        What the segment that is open goes by.
     """
 
     session: str
     checkpoint: Checkpoint
     revision: int = 0
     finals: int = 0
+    skew: Skew = UNKNOWN
 
 
 class Progress:
@@ -160,6 +164,8 @@ def to_json(known: SessionProgress, epoch: int) -> bytes:
             "epoch": epoch,
             "revision": known.revision,
             "finals": known.finals,
+            "skew_ms": None if known.skew.measured_ns is None else to_ms(known.skew.measured_ns),
+            "skew_steady": known.skew.steady,
             "start_ms": to_ms(at.start_ns),
             "frontier_ms": to_ms(at.frontier_ns),
             "newest_ms": to_ms(at.newest_ns),
@@ -195,7 +201,9 @@ def from_json(session: str, value: bytes, context_ns: int) -> SessionProgress:
         over=found["over"],
         spoken=frozenset(map(Modality, found.get("spoken", found["heard_ms"]))),  # a version before did not say it
     )
-    return SessionProgress(session, checkpoint, found["revision"], found["finals"])
+    skew_ms = found.get("skew_ms")  # a version before did not say it
+    skew = Skew(None if skew_ms is None else from_ms(skew_ms), found.get("skew_steady", True))
+    return SessionProgress(session, checkpoint, found["revision"], found["finals"], skew)
 
 
 def _text_to_json(held: Frame) -> dict[str, Any]:

@@ -115,6 +115,7 @@ class Story:
                 for word in caption.words
             ],
             confidence=caption.confidence,
+            skew_ms=None if caption.skew.measured_ns is None else to_ms(caption.skew.measured_ns),
             modalities={modality: self._gave(caption, modality) for modality in Modality},
             model=maker.model,
             provider=maker.provider,
@@ -155,6 +156,8 @@ class Story:
             self._interims += 1
             return
         metrics.REVISIONS.observe(self._interims)
+        if message.skew_ms is not None:
+            metrics.AV_SKEW_SECONDS.observe(message.skew_ms / 1000)
         for modality, gave in message.modalities.items():
             metrics.MODALITY_STATUS.labels(modality, gave.status).inc()
         self._shown, self._interims = [], 0

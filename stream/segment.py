@@ -4,7 +4,7 @@
 
 A segment begins at the frontier and is looked at whole after every hop, as far as the encoders' right context is
 settled. It ends when `endpoint` of non-speech trails its words, when it is too long, or with its session; the very
-logits that show the end are the final's.
+logits that show the end are the final's. How far its sound and pictures are out of step is fixed when it begins.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from stream.decode import Spoken, spoken
 from stream.frame import Frame, Modality
 from stream.hop import Hop, Status
 from stream.raster import MODALITIES, HopInput
+from stream.skew import UNKNOWN, Meter, Skew, reach_ns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ class Caption:
     captured_ns: int  # capture time of the newest tick used
     inferred_ns: int
     batch: int
+    skew: Skew = UNKNOWN  # what was known of it when the segment began
 
     @property
     def text(self) -> str:
@@ -84,17 +86,27 @@ class OpenSegment:
         Nothing before it is computed again; rounded down to a tick.
     revision : int
         Of the open segment so far.
+    skew : Skew
+        What was known when the open segment began.
 
     Attributes
     ----------
     frontier_ns : int
         The end of the last final, or of the silence after it.
+    skew : Skew
+        What the open segment goes by; the next one by what is known then.
     corrupt : list
         Frames that did not decode, each with why; whoever reads it empties it.
     """
 
     def __init__(
-        self, predictor: Predictor, frontier_ns: int, endpoint_ns: int, max_segment_ns: int, revision: int = 0
+        self,
+        predictor: Predictor,
+        frontier_ns: int,
+        endpoint_ns: int,
+        max_segment_ns: int,
+        revision: int = 0,
+        skew: Skew = UNKNOWN,
     ) -> None:
         bundle = predictor.bundle
         self._predictor = predictor
@@ -102,11 +114,14 @@ class OpenSegment:
         self._endpoint = max(1, endpoint_ns // bundle.tick_ns)
         self._longest = max(self._endpoint + 1, max_segment_ns // bundle.tick_ns)
         self._blocks = Blocks(predictor)
+        self._blocks.apply(skew)
+        self._meter = Meter(bundle.tick_ns, bundle.hop_ns, skew)
         self._notes: dict[int, _Note] = {}
         self._revision = revision
         self._shown: tuple[str, ...] = ()
         self.frontier_ns = frontier_ns // bundle.tick_ns * bundle.tick_ns
-        self.context_ns = bundle.left_ticks * bundle.tick_ns
+        self.skew = skew
+        self.context_ns = reach_ns(bundle.left_ticks, bundle.tick_ns)
         self.corrupt: list[tuple[Frame, RecordError]] = []
 
     async def hop(self, hop: Hop) -> list[Caption]:
@@ -118,25 +133,25 @@ class OpenSegment:
         placed = await self._predictor.prepare(hop)
         self.corrupt += placed.corrupt
         self._notes[hop.start_ns] = _note(hop, placed)
+        self._meter.add(hop.start_ns, placed)
         self._blocks.put(hop.start_ns, placed)
-        await self._blocks.encode(self.frontier_ns)
-        return captions + await self._look(self._blocks.settled_ns)
+        return captions + await self._look()
 
     async def close(self) -> list[Caption]:
         """Nothing more comes for now: finalise what is open, with nothing to the right of it."""
         end_ns = self._blocks.end_ns
         if end_ns <= self.frontier_ns:
             return []
-        await self._blocks.encode(self.frontier_ns, nothing_follows=True)
-        captions = await self._look(end_ns, closing=True)
+        captions = await self._look(closing=True)
         self._blocks.forget_features()
         self._move_frontier(end_ns)
         return captions
 
-    async def _look(self, view_ns: int, *, closing: bool = False) -> list[Caption]:
+    async def _look(self, *, closing: bool = False) -> list[Caption]:
         """Finals as long as the segment in view holds an end, then an interim if it reads otherwise than before."""
         captions: list[Caption] = []
-        while view_ns > self.frontier_ns:
+        while (view_ns := self._blocks.end_ns if closing else self._blocks.settled_ns) > self.frontier_ns:
+            await self._blocks.encode(self.frontier_ns, nothing_follows=closing)
             fused, words, batch = await self._fused(view_ns)
             ticks = len(fused.logits)
             end = self._end(words, ticks, closing=closing)
@@ -199,7 +214,7 @@ class OpenSegment:
             words=tuple(self._timed(word) for word in words),
             confidence=confidence,
             weights=fused.shares,
-            counts={m: Counter(note.statuses[m] for note in notes) for m in MODALITIES},
+            counts={m: Counter(self._status(note, m) for note in notes) for m in MODALITIES},
             frames={
                 m: sum(self.frontier_ns <= begin < end_ns for note in notes for begin in note.begins_ns[m])
                 for m in MODALITIES
@@ -207,7 +222,13 @@ class OpenSegment:
             captured_ns=end_ns - self._tick_ns,
             inferred_ns=time.time_ns(),
             batch=batch,
+            skew=self.skew,
         )
+
+    def _status(self, note: _Note, modality: Modality) -> Status:
+        """Pictures that are left out because they are out of step are of no use."""
+        left_out = modality is Modality.VIDEO and not self.skew.usable
+        return Status.UNUSABLE if left_out and note.begins_ns.get(modality) else note.statuses[modality]
 
     def _timed(self, word: Spoken) -> Word:
         first, last = (self.frontier_ns + tick * self._tick_ns for tick in (word.first, word.last))
@@ -217,6 +238,8 @@ class OpenSegment:
         """A new segment begins; what no later tick needs is forgotten."""
         self.frontier_ns = max(frontier_ns, self.frontier_ns)
         self._revision, self._shown = 0, ()
+        self.skew = self._meter.skew
+        self._blocks.apply(self.skew)
         self._blocks.forget_before(self.frontier_ns)
         self._notes = {start: note for start, note in self._notes.items() if note.end_ns > self.frontier_ns}
 

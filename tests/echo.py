@@ -15,6 +15,7 @@ from stream.progress import Progress
 from stream.publish import Model
 from stream.results import Maker
 from stream.segment import Caption, Word
+from stream.skew import UNKNOWN, Skew
 
 MS = 1_000_000
 HOP_NS = 320 * MS
@@ -33,8 +34,9 @@ INTAKE = Intake({name: name for name in Modality}, dict.fromkeys(Modality, SOUND
 class EchoSegment:
     """Each frame of sound that begins beyond the frontier is a word; a hop of silence makes them final."""
 
-    def __init__(self, frontier_ns: int, revision: int = 0) -> None:
+    def __init__(self, frontier_ns: int, revision: int = 0, skew: Skew = UNKNOWN) -> None:
         self.frontier_ns = frontier_ns
+        self.skew = skew
         self.corrupt: list[tuple[Frame, RecordError]] = []
         self._revision = revision
         self._words: dict[int, str] = {}

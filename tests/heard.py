@@ -14,6 +14,7 @@ from stream.progress import Progress
 from stream.publish import Prediction, SessionRecord
 from stream.results import Result
 from stream.segment import Caption
+from stream.skew import Skew
 from tests.echo import FRAME_MS, MS, T0_NS, EchoSegment, echo_lane, feed, live, sound, wake
 from tests.pressed import pictures
 
@@ -61,7 +62,7 @@ class Heard:
         self._before = {name: counted(name) for name in ("FRAMES", "HOPS", "SESSIONS_ENDED")}
         self.lane: Lane = echo_lane(Progress(), open_segment=self._segment)
 
-    def _segment(self, frontier_ns: int, revision: int) -> EchoSegment:
+    def _segment(self, frontier_ns: int, revision: int, skew: Skew) -> EchoSegment:
         hops = self.hops
 
         class NotingSegment(EchoSegment):
@@ -69,7 +70,7 @@ class Heard:
                 hops.append(hop)
                 return await super().hop(hop)
 
-        return NotingSegment(frontier_ns, revision)
+        return NotingSegment(frontier_ns, revision, skew)
 
     async def hears(self, *items: Frame | End, until_s: float | None = None) -> Heard:
         """All of them live, in the order in which they became available; then time passes."""

@@ -15,6 +15,7 @@ from stream.progress import Progress
 from stream.publish import Prediction
 from stream.results import Result
 from stream.segment import Caption
+from stream.skew import Skew
 from tests.echo import HOP_NS, MS, T0_NS, EchoSegment, echo_lane
 
 TAKE_RECORDS = 64
@@ -49,7 +50,7 @@ class Machine:
         self._topics: dict[Modality, list[Record]] = {name: [] for name in Modality}
         self._fetched = dict.fromkeys(Modality, 0)
 
-    def _segment(self, frontier_ns: int, revision: int) -> EchoSegment:
+    def _segment(self, frontier_ns: int, revision: int, skew: Skew) -> EchoSegment:
         machine = self
 
         class SlowSegment(EchoSegment):
@@ -58,7 +59,7 @@ class Machine:
                 machine.work(machine.hop_ns + machine.picture_ns * len(hop.frames[Modality.VIDEO]))
                 return await super().hop(hop)
 
-        return SlowSegment(frontier_ns, revision)
+        return SlowSegment(frontier_ns, revision, skew)
 
     async def run(self, records: Iterable[Record], until_s: float) -> None:
         """Let the records be produced when they say, and the lane do what it can."""

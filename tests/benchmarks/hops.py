@@ -58,9 +58,6 @@ class Measured(Unread):
 
     noted: ClassVar[list[tuple[Hop, int]]] = []  # and the time since the epoch, in ns
 
-    def __init__(self, frontier_ns: int, revision: int) -> None:
-        super().__init__(frontier_ns, revision)
-
     async def hop(self, hop: Hop) -> list[Caption]:
         """Note it."""
         if hop.revision == 0:

@@ -31,6 +31,7 @@ from stream.progress import Progress
 from stream.publish import Model, SessionRecord
 from stream.results import Maker, Result
 from stream.segment import Caption
+from stream.skew import Skew
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
 SEGMENT_NS = 3 * NS_PER_SECOND
@@ -42,8 +43,9 @@ class Unread:
 
     hops = 0  # of all sessions
 
-    def __init__(self, frontier_ns: int, _: int) -> None:
+    def __init__(self, frontier_ns: int, _: int, skew: Skew) -> None:
         self.frontier_ns = frontier_ns
+        self.skew = skew
         self.corrupt: list[tuple[Frame, RecordError]] = []
         self._end_ns = frontier_ns
 

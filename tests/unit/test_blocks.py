@@ -92,7 +92,7 @@ async def test_hops_and_features_do_not_pile_up_behind_the_frontier() -> None:
         blocks.put(number * HOP_NS, placed("abcdefgh", []))
         await blocks.encode(blocks.settled_ns - HOP_NS)
         blocks.forget_before(blocks.settled_ns)
-    assert len(blocks._hops) <= 2
+    assert len(blocks._hops) <= 4  # pictures may be shifted by half a second
     assert len(blocks._features) <= 1
 
 

@@ -11,6 +11,7 @@ from stream.errors import BrokerError
 from stream.frame import Frame, Modality
 from stream.hop import Checkpoint
 from stream.progress import EPOCH_KEY, Progress, SessionProgress, epoch_value, from_json, restored, to_json
+from stream.skew import Skew
 
 MS = 1_000_000
 CONTEXT_NS = 80 * MS
@@ -52,6 +53,8 @@ def ended(session: str, positions: dict[Modality, int]) -> Progress:
     gone=st.frozensets(st.sampled_from(Modality)),
     over=st.booleans(),
     spoken=st.frozensets(st.sampled_from(Modality)),
+    skew_ms=st.none() | st.integers(-520, 520),
+    steady=st.booleans(),
 )
 def test_a_session_comes_back_from_json_as_it_was(
     frontier_ns: int,
@@ -61,9 +64,12 @@ def test_a_session_comes_back_from_json_as_it_was(
     gone: frozenset[Modality],
     over: bool,  # noqa: FBT001
     spoken: frozenset[Modality],
+    skew_ms: int | None,
+    steady: bool,  # noqa: FBT001
 ) -> None:
+    skew = Skew(None if skew_ms is None else skew_ms * MS, steady)
     at = Checkpoint(T0_NS, frontier_ns, frontier_ns - CONTEXT_NS, T0_NS, cuts, held, heard_ns, gone, over, spoken)
-    known = SessionProgress("a", at, revision=4, finals=2)
+    known = SessionProgress("a", at, revision=4, finals=2, skew=skew)
     assert from_json("a", to_json(known, epoch=7), CONTEXT_NS) == known
 
 

@@ -26,6 +26,7 @@ from stream.publish import Model
 from stream.results import Maker
 from stream.segment import Caption
 from stream.service import Stop, host
+from stream.skew import UNKNOWN
 from stream.times import NS_PER_MS, NS_PER_SECOND
 from stream.web import Health
 from tests.benchmarks.peers.meter import Meter, given
@@ -115,6 +116,7 @@ class Unread:
 
     def __init__(self, counted: Counted, frontier_ns: int) -> None:
         self.frontier_ns = frontier_ns
+        self.skew = UNKNOWN
         self.corrupt: list[tuple[Frame, RecordError]] = []
         self._counted = counted
 
@@ -140,7 +142,7 @@ async def _serve(settings: Settings, counted: Counted, wanted: int) -> None:
                 number,
                 intake(settings),
                 aligner,
-                lambda frontier_ns, _: Unread(counted, frontier_ns),
+                lambda frontier_ns, _revision, _skew: Unread(counted, frontier_ns),
                 maker,
                 progress,
                 CONTEXT_NS,
