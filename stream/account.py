@@ -38,7 +38,9 @@ class Account:
         self._letters.append(DeadLetter(record, error))
 
     def reject_corrupt(self, frame: Frame, error: RecordError) -> None:
-        """The frame has been in a hop and could not be decoded."""
+        """The frame has been in a hop and could not be decoded; one that came late is late and no more."""
+        if frame.counted:
+            return
         self._corrupt[frame.modality] += 1
         self.reject(self._original(frame), error)
 

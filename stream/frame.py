@@ -66,6 +66,9 @@ class Frame:
     offset: int = -1
     timestamp_ms: int = 0  # of the record
     headers: tuple[tuple[str, bytes], ...] = field(default=(), compare=False, repr=False)  # as they came
+    counted: bool = field(
+        default=False, compare=False, repr=False
+    )  # late or read again: context, of which no more is said
 
     @property
     def size_bytes(self) -> int:

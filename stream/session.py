@@ -86,6 +86,7 @@ class Session:
         if not settled:
             return None
         outcome = self.held.count_after(frame, end_ns, now_ns, replayed=replayed)
+        frame.counted = True
         line.mark(placed, outcome)  # it changes no final, but is context
         return outcome
 

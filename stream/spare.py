@@ -39,7 +39,7 @@ class Spared:
         for place, picture in enumerate(pictures):
             known = self._given_up.get(picture.offset)
             given_up = _gives_up(place, level) if known is None else known[0]
-            newly += given_up and known is None
+            newly += given_up and known is None and not picture.counted
             end_ns = hop.end_ns if known is None else max(hop.end_ns, known[1])
             self._given_up[picture.offset] = given_up, end_ns
             if not given_up:
