@@ -105,7 +105,8 @@ def stage(where: Broker | str, lanes: int = LANES, **settings: str | int) -> Ite
             **{f"TRIVIUM_{name.upper()}": str(value) for name, value in settings.items()},
         }
         set_stage = Set(address, prefix, folder, {**kept, **named}, broker)
-        stack.callback(set_stage.remove_topics)
+        if broker is None:  # of ours nothing is left anyway
+            stack.callback(set_stage.remove_topics)
         asyncio.run(topics.prepare(set_stage.settings()))
         yield set_stage
 
