@@ -10,8 +10,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from models.encoders import Dimensions
 
-MASKS = 3  # what is present is told to the head beside the projected features: text, audio, video
-LISTENING = (1, 2)  # the first stream of several is sound's, the second the pictures'
+MASKS = 3  # what is present is told to the head beside the projected features
 
 
 class Stream(nn.Module):
@@ -36,21 +35,20 @@ class Stream(nn.Module):
 
 
 class FramesHead(nn.Module):
-    """Streams side by side over the same projected features; their logits are summed, tick by tick.
+    """Streams side by side over the same projected features, then logits a tick.
 
     Parameters
     ----------
     streams : int
-        A group of recurrent units each, with no weights between them (grouped recurrence, Gao et al., 2018), and so a
-        product of experts (Hinton, 2002): a fused head has one that can begin as sound's own, and one as the pictures'.
-        Of several, one whose modality is absent from the whole segment says nothing.
+        A group of recurrent units each, with no weights between them (grouped recurrence, Gao et al., 2018): a fused
+        head has one that can begin as sound's own, and one as the pictures'.
     """
 
     def __init__(self, dims: Dimensions, masks: int = MASKS, streams: int | None = None, dropout: float = 0.2) -> None:
         super().__init__()
         drop, count = nn.Dropout(dropout), streams or dims.streams
         self.streams = nn.ModuleList(Stream(dims.rank + masks, dims.hidden, drop) for _ in range(count))
-        self.words = nn.ModuleList(nn.Linear(2 * dims.hidden, dims.classes) for _ in range(count))
+        self.words = nn.Linear(2 * dims.hidden * count, dims.classes)
 
     def first_layers(self) -> list[nn.GRU]:
         """The layers that read the projected features."""
@@ -63,17 +61,7 @@ class FramesHead(nn.Module):
     def forward(self, projected: Tensor, lengths: Tensor) -> Tensor:
         """[batch, ticks, k + masks], [batch] -> logits [batch, ticks, classes]; class 0 is no word."""
         order = reversed_order(projected.shape[1], lengths)
-        said = [words(stream(projected, order)) for stream, words in zip(self.streams, self.words, strict=True)]
-        if len(said) > 1:
-            there = present(projected[:, :, -MASKS:], lengths)
-            said = [logits * there[:, None, place : place + 1] for logits, place in zip(said, LISTENING, strict=True)]
-        return torch.stack(said).sum(dim=0)
-
-
-def present(mask: Tensor, lengths: Tensor) -> Tensor:
-    """1 for each modality that a row's segment has anywhere, else 0, [batch, 3], of a mask [batch, ticks, 3]."""
-    inside = torch.arange(mask.shape[1], device=lengths.device)[None] < lengths[:, None]
-    return (mask * inside.unsqueeze(2)).amax(dim=1)
+        return self.words(torch.cat([stream(projected, order) for stream in self.streams], dim=2))
 
 
 def reversed_order(ticks: int, lengths: Tensor) -> Tensor:

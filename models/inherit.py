@@ -56,7 +56,7 @@ def _turn(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _begin(head: FramesHead, number: int, source: FramesHead, turn: Tensor, place: int) -> None:
-    """One stream of a head as the source's only one, and the words that it can say.
+    """One stream of a head as the source's only one, and its share of the words' weights.
 
     Of what is present the source was told its own modality alone: what the others add to its first layer begins at 0.
     """
@@ -71,4 +71,6 @@ def _begin(head: FramesHead, number: int, source: FramesHead, turn: Tensor, plac
         fresh[:, len(turn) - 1 + (place if masks > 1 else 0)] = told
         state[f"{layer}.weight_ih_l0"], state[f"{layer}.bias_ih_l0"] = fresh, bias + old @ turn[-1]
     stream.load_state_dict(state)
-    head.words[number].load_state_dict(source.words[0].state_dict())
+    width = source.words.in_features
+    head.words.weight[:, number * width : (number + 1) * width] = source.words.weight
+    head.words.bias.copy_(source.words.bias)

@@ -44,12 +44,12 @@ class Plan:
     """All stages: text, sound and pictures each by itself, then the head on what the fixed encoders give."""
 
     text: Stage = Stage((40,), 5e-3)
-    audio: Stage = Stage(
-        (150, 60, 60), refits=(1, 2, 4, 8, 16, 30, 50, 75, 100, 125, 150, 160, 175, 190, 210, 225, 245)
-    )
-    video: Stage = Stage((64, 64), refits=(1, 2, 4, 8, 14, 22, 32, 42, 52, 64, 72, 84, 100))
-    head: Stage = Stage((16,), 3e-4)  # it begins as the encoders' own heads: much faster and it forgets them
-    compared: Stage = Stage((4,), 3e-4)  # all that is compared, the shipped kind and rank once more among them
+    audio: Stage = Stage((150, 60), refits=(1, 2, 4, 8, 16, 30, 50, 75, 100, 125, 150, 160, 175, 190))
+    video: Stage = Stage((64,), refits=(1, 2, 4, 8, 14, 22, 32, 42, 52))
+    head: Stage = Stage((24,), 1e-3)
+    compared: Stage = Stage(
+        (8,), 1e-3
+    )  # the heads of all that is compared, the shipped kind and rank once more among them
     passes: int = 8  # drawings of the training set whose features are kept for the head
     ranks: tuple[int, ...] = (16, 32, 328)  # beside the shipped one, for the rank curve
     seed: int = 20_261_124

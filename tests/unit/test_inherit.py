@@ -79,16 +79,6 @@ def test_each_stream_of_a_head_begins_as_an_encoders_own_whatever_else_is_there(
     assert lengths.tolist() == [9]
 
 
-@pytest.mark.parametrize("kind", ["concatenation", "average"])
-@pytest.mark.parametrize("name", list(SINGLES))
-def test_a_fused_network_begins_as_the_encoders_own_where_it_has_one_modality_alone(
-    singles: dict[str, Network], name: str, kind: str
-) -> None:
-    logits = fitted(kind, singles)(*segment(name))[0]
-    expected = singles[name].fusion(*segment(name))[0]
-    assert torch.allclose(logits, expected, atol=1e-3)
-
-
 @pytest.mark.parametrize("name", list(SINGLES))
 def test_a_voter_begins_as_its_encoders_own_network(singles: dict[str, Network], name: str) -> None:
     fusion = fitted("voting", singles)
