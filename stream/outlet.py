@@ -44,7 +44,7 @@ class Outlet:
         _measure(interim)
 
     async def publish(self, outputs: Iterable[Output], saved: Iterable[Saved] = ()) -> None:
-        """Send results or dead letters, and progress, and wait until all are acknowledged."""
+        """Send outputs and progress, and wait until all are acknowledged."""
         sent = [await self._start(self._record(output)) for output in outputs]
         topic = self._settings.topic_prefix + topics.PROGRESS
         sent += [await self._producer.send(topic, value, key, partition=self._number) for key, value in saved]

@@ -15,7 +15,6 @@ Every difference is listed.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from stream.scene import Scene
 from stream.watch import following
 from tests.benchmarks import clips
 from tests.benchmarks.processes import TRIVIUM, Service, Stage, finish, running, serving, stage
-from tests.benchmarks.report import progress, report
+from tests.benchmarks.report import benchmark_parser, progress, report
 
 BACKLOG_CLIPS = 100
 LIVE_CLIPS = 8
@@ -47,8 +46,7 @@ class Heard:
 
 def main() -> None:
     """Write, serve, compare."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--clips", type=int, default=BACKLOG_CLIPS, help="of the backlog")
     parser.add_argument("--live-clips", type=int, default=LIVE_CLIPS)
     given = parser.parse_args()

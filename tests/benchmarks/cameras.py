@@ -17,7 +17,6 @@ used how many of the cores: service, broker, sender, reader.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import sys
@@ -41,7 +40,7 @@ from tests.benchmarks import clips
 from tests.benchmarks.live import due_ms
 from tests.benchmarks.mouths import mouths_only
 from tests.benchmarks.processes import Service, Stage, cpu_seconds_of, finish, running, serving, stage, started_by
-from tests.benchmarks.report import percentile, progress, report
+from tests.benchmarks.report import benchmark_parser, percentile, progress, report
 from tests.benchmarks.sending import Due, send_on_time
 
 BAR_MS = 300.0
@@ -100,8 +99,7 @@ class Watched:
 
 def main() -> None:
     """Step by step; report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--mouth", action="store_true", help="send crops of the mouth")
     parser.add_argument("--first", type=int, default=8, help="sessions of the first step")
     parser.add_argument("--step", type=int, default=4, help="sessions more a step")

@@ -9,7 +9,6 @@ Figure `added_p99_ms`: p99 of (received - `inferred_ms`) less `commit_interval_m
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 
@@ -19,7 +18,7 @@ from stream.publish import Prediction
 from stream.watch import following
 from tests.benchmarks import clips
 from tests.benchmarks.processes import TRIVIUM, Service, Stage, running, serving, stage
-from tests.benchmarks.report import percentile, progress, report
+from tests.benchmarks.report import benchmark_parser, percentile, progress, report
 
 DELIVERIES = ("exactly-once", "at-least-once")
 GRACE_SECONDS = 120.0
@@ -28,8 +27,7 @@ BAR_MS = 20.0
 
 def main() -> None:
     """Play under each delivery, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--clips", type=int, default=15, help="of each session")
     given = parser.parse_args()

@@ -18,7 +18,6 @@ sender itself was (p95), which is part of the delays.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import subprocess
@@ -41,7 +40,7 @@ from stream.times import NS_PER_MS, NS_PER_SECOND
 from tests.benchmarks.ingest import SHAPES, STAGGER_NS, Load, Shape, one_session
 from tests.benchmarks.processes import LOOK_SECONDS, Stage, finish, raise_ended, running, stage
 from tests.benchmarks.reading import Unread, reading
-from tests.benchmarks.report import percentile, progress, report
+from tests.benchmarks.report import benchmark_parser, percentile, progress, report
 from tests.benchmarks.sending import Due, send_on_time
 
 BARS_P95_MS = {"speaking": 30.0, "silent": 15.0}
@@ -67,8 +66,7 @@ class Measured(Unread):
 
 def main() -> None:
     """One case after another; report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--sessions", type=int, default=Load.sessions)
     parser.add_argument("--seconds", type=int, default=Load.seconds, help="how long each session lasts")
     parser.add_argument("--case", choices=("speaking", "silent", "gone"), help="only this one; for the processes")

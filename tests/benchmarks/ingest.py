@@ -13,7 +13,6 @@ records_per_second, cpu_us_per_record, peak_bytes
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import resource
@@ -36,7 +35,7 @@ from stream.hop import Outcome
 from stream.times import NS_PER_MS, NS_PER_SECOND
 from tests.benchmarks.processes import ROOT, Stage, stage
 from tests.benchmarks.reading import Unread, reading
-from tests.benchmarks.report import progress, report, spread
+from tests.benchmarks.report import benchmark_parser, progress, report, spread
 
 RUNS = 5
 BAR_CPU_US = 17.0
@@ -93,8 +92,7 @@ class Run:
 
 def main() -> None:
     """Write, run, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--sessions", type=int, default=Load.sessions)
     parser.add_argument("--seconds", type=int, default=Load.seconds, help="how long each session lasts")

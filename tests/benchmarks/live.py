@@ -20,7 +20,6 @@ final_p99_ms
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import math
 from collections.abc import Sequence
@@ -34,7 +33,7 @@ from stream.watch import following
 from tests.benchmarks import clips
 from tests.benchmarks.captions import Said, changed, said, turns
 from tests.benchmarks.processes import TRIVIUM, Service, Stage, running, serving, stage
-from tests.benchmarks.report import percentile, progress, report, spread
+from tests.benchmarks.report import benchmark_parser, percentile, progress, report, spread
 
 GAP_MS = (1000, 3000)
 GRACE_SECONDS = 60.0
@@ -54,8 +53,7 @@ class Run:
 
 def main() -> None:
     """Play, watch, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--runs", type=int, default=3, help="sessions, one after another")
     parser.add_argument("--clips", type=int, default=20, help="of each session")
     given = parser.parse_args()

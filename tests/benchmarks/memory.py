@@ -1,7 +1,8 @@
 """Whether the service's memory stays flat: eight live sessions that talk all the time, ten minutes long.
 
 `trivium replay` plays one joined session as eight, at real-time speed, a second of room noise between two clips, to
-`trivium serve`. Every few seconds the resident memory, threads and open files of `serve` are read from /proc.
+`trivium serve`. Every few seconds the resident memory, threads and open files of `serve`, its decoding processes included, are
+read from /proc.
 
 Figure `growth`: the median resident memory of the last minute against the median from the end of the second minute to
 the end of the third, less 1. The first two minutes are warm-up: buffers, pools and the allocator's arenas fill. Beside it
@@ -22,7 +23,7 @@ import numpy as np
 
 from tests.benchmarks import clips
 from tests.benchmarks.processes import TRIVIUM, Service, Stage, raise_ended, running, serving, stage
-from tests.benchmarks.report import progress, report
+from tests.benchmarks.report import benchmark_parser, progress, report
 
 SESSIONS = 8
 GAP_MS = 1000
@@ -35,43 +36,52 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Sample:
-    """The service's process at one moment."""
+    """The service at one moment, with the processes that it has started."""
 
     seconds: float
     resident_bytes: int
     threads: int
     files: int
+    buffered_bytes: float
 
 
 def main() -> None:
     """Play, look, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--every-seconds", type=float, default=5.0)
     given = parser.parse_args()
     with stage() as found:
         with serving(found) as service:
-            samples = watched(found, service, given.minutes * 60, given.sessions, given.every_seconds)
+            seconds = given.minutes * 60
+            command = replayed(found, seconds, given.sessions)
+            samples = watched(found, service, command, seconds, given.every_seconds)
             metrics = service.metrics()
         report("memory", {**figures(samples), **_load(given, metrics)})
 
 
-def watched(found: Stage, service: Service, seconds: float, sessions: int, every_seconds: float) -> list[Sample]:
-    """Samples of the service while it is spoken to."""
+def replayed(found: Stage, seconds: float, sessions: int) -> list[str]:
+    """What plays so many live sessions for longer than so many seconds."""
     count = int(seconds / (CLIP_SECONDS + GAP_MS / 1000)) + 2
-    paths = [str(clip.path) for clip in clips.take(count, found.folder, 0)]
+    paths = [str(clip.path) for clip in clips.take(count, found.folder)]
     options = ["--join", "--sessions", str(sessions), "--session", "memory", "--gap-ms", str(GAP_MS)]
+    return [*TRIVIUM, "replay", *options, *paths]
+
+
+def watched(
+    found: Stage, service: Service, command: Sequence[str], seconds: float, every_seconds: float
+) -> list[Sample]:
+    """Samples of the service while a source speaks to it, which is not to end before."""
     samples: list[Sample] = []
-    with running(found, [*TRIVIUM, "replay", *options, *paths], "replay.log") as replay:
+    with running(found, command, "source.log") as source:
         began = time.monotonic()
         while (at := time.monotonic() - began) < seconds:
             service.check()
-            if replay.poll() is not None:
-                raise_ended("trivium replay", replay, found.folder / "replay.log")
-            samples.append(look(service.process.pid, at))
-            if len(samples) % 12 == 0:
+            if source.poll() is not None:
+                raise_ended("the source", source, found.folder / "source.log")
+            samples.append(look(service, at))
+            if len(samples) % 12 == 1:
                 last = samples[-1]
                 progress(
                     f"{at:5.0f} s  {last.resident_bytes / MIB:.1f} MiB  {last.threads} threads  {last.files} files"
@@ -80,11 +90,17 @@ def watched(found: Stage, service: Service, seconds: float, sessions: int, every
     return samples
 
 
-def look(pid: int, seconds: float) -> Sample:
-    """What /proc says of a process."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    resident_bytes = int(lines["VmRSS"].split()[0]) * 1024
-    return Sample(seconds, resident_bytes, int(lines["Threads"]), len(list(Path(f"/proc/{pid}/fd").iterdir())))
+def look(service: Service, seconds: float) -> Sample:
+    """What /proc says of the service and of the processes that it has started, and what its lanes hold."""
+    folders = [Path(f"/proc/{number}") for number in service.process_ids()]
+    lines = [dict(line.split(":", 1) for line in (each / "status").read_text().splitlines()) for each in folders]
+    return Sample(
+        seconds,
+        sum(int(each["VmRSS"].split()[0]) * 1024 for each in lines),
+        sum(int(each["Threads"]) for each in lines),
+        sum(len(list((each / "fd").iterdir())) for each in folders),
+        service.metrics().get("trivium_buffered_bytes", 0.0),
+    )
 
 
 def figures(samples: Sequence[Sample]) -> dict[str, object]:

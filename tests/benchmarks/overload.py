@@ -17,7 +17,6 @@ factor
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import http.client
 import math
@@ -37,7 +36,7 @@ from stream.watch import following
 from tests.benchmarks import clips
 from tests.benchmarks.live import due_ms
 from tests.benchmarks.processes import TRIVIUM, Service, Stage, finish, running, serving, stage
-from tests.benchmarks.report import percentile, progress, report
+from tests.benchmarks.report import benchmark_parser, percentile, progress, report
 
 LOADS = (8, 16, 24, 32, 48, 64, 96, 128)
 IN_TIME_MS = 1_300.0
@@ -74,8 +73,7 @@ class Load:
 
 def main() -> None:
     """Raise the load, then take it back; report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--loads", type=int, nargs="+", default=LOADS, help="sessions of each")
     parser.add_argument("--clips", type=int, default=15, help="of each session")
     given = parser.parse_args()

@@ -98,7 +98,11 @@ class Service:
 
     def cpu_seconds(self) -> float:
         """Processor time so far of the service's process and of those that it has started and that still run."""
-        return sum(cpu_seconds_of(number) for number in [self.process.pid, *started_by(self.process.pid)])
+        return sum(map(cpu_seconds_of, self.process_ids()))
+
+    def process_ids(self) -> list[int]:
+        """Of the service's process and of those that it has started and that still run."""
+        return [self.process.pid, *started_by(self.process.pid)]
 
     def check(self) -> None:
         """Raise if it has ended by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import statistics
@@ -14,6 +15,13 @@ import orjson
 
 CPU_INFO = Path("/proc/cpuinfo")
 PACKAGES = ("aiokafka", "av", "numpy", "onnxruntime", "trivium")
+
+
+def benchmark_parser(description: str | None) -> argparse.ArgumentParser:
+    """What every benchmark can be asked for; its docstring is its help."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    return parser
 
 
 def progress(text: str) -> None:

@@ -24,7 +24,6 @@ of the sessions; `cpu_ratio` the same quotient as `ratio`, of processor time.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import os
@@ -44,7 +43,7 @@ from stream.watch import following
 from tests.benchmarks import clips
 from tests.benchmarks.bare import Call, Cost, make_all, noted, told
 from tests.benchmarks.processes import Stage, exit_on_sigterm, serving, stage
-from tests.benchmarks.report import progress, report, spread
+from tests.benchmarks.report import benchmark_parser, progress, report, spread
 
 SESSIONS = 8
 CLIPS = 15  # of each session: a minute
@@ -67,8 +66,7 @@ class Run:
 
 def main() -> None:
     """Write, note, take turns, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--clips", type=int, default=CLIPS, help="of each session")

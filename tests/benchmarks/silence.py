@@ -11,7 +11,6 @@ hop's end) of all other finals; bar: 20.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -28,7 +27,7 @@ from stream.watch import following
 from tests.benchmarks import clips
 from tests.benchmarks.live import due_ms
 from tests.benchmarks.processes import Service, Stage, serving, stage
-from tests.benchmarks.report import percentile, progress, report
+from tests.benchmarks.report import benchmark_parser, percentile, progress, report
 
 GAP_MS = 1000
 QUIET_SECONDS, ROUND_SECONDS = 7, 10  # of each round, one modality is quiet for so long, then the other in the next
@@ -39,8 +38,7 @@ BAR_MS = 20.0
 
 def main() -> None:
     """Send, watch, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--sessions", type=int, default=4)
     parser.add_argument("--clips", type=int, default=30, help="of each session")
     given = parser.parse_args()

@@ -15,7 +15,6 @@ Of pictures that have nothing to do with the sound nothing is true, so `known_sh
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -33,7 +32,7 @@ from stream.raster import HopInput, Raster
 from stream.scene import Scene, takes, timed
 from stream.skew import Meter, Skew
 from tests.benchmarks import clips
-from tests.benchmarks.report import progress, report
+from tests.benchmarks.report import benchmark_parser, progress, report
 
 SESSIONS, CLIPS = 4, 16
 LATE_MS = (0, 80, -80, 160, -160, 320, -320)
@@ -62,8 +61,7 @@ class Followed:
 
 def main() -> None:
     """Place, measure, count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--sessions", type=int, default=SESSIONS, help=f"of {CLIPS} clips each")
     given = parser.parse_args()
     raster = Raster(TICK_NS, RATE_HZ, [""], Mouth(FaceFinder(), CROP_HEIGHT_PX, CROP_WIDTH_PX))

@@ -8,7 +8,6 @@ them as the service does. Clean finals are held against `trivium recognize`, and
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import subprocess
@@ -31,7 +30,7 @@ from stream.frame import Frame, Modality, Record, parse
 from stream.publish import Prediction, read_result
 from stream.scene import Scene, takes, timed
 from tests.benchmarks.processes import TRIVIUM, Service, Stage, _get, raise_ended, serving, stage
-from tests.benchmarks.report import progress, report
+from tests.benchmarks.report import benchmark_parser, progress, report
 from tests.mutation import SESSIONS, Mutant, Mutator, ends
 from tests.raw_records import send_batch
 
@@ -292,8 +291,7 @@ def _heard(final: Prediction) -> tuple[object, ...]:
 
 def main() -> None:
     """Run it and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--records", type=int, default=100_000, help="mutated records")
     parser.add_argument("--per-second", type=float, default=100.0, help="how fast they come")
     parser.add_argument("--seed", type=int, default=0, help="the same seed changes records in the same ways")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from deploy.broker import Broker
 from tests.drilling.course import Act, Outcome, compare, run
-from tests.drilling.stage import Order, Set, stage, wait
+from tests.drilling.stage import Order, Set, wait
 from tests.drilling.talk import Talk
 from tests.drilling.worker import Worker
 
@@ -19,8 +19,7 @@ BETWEEN_SECONDS = (10.0, 20.0)
 
 def drill(where: Broker | str, order: Order) -> Outcome:
     """Kill it three times."""
-    with stage(where, delivery=order.delivery) as found:
-        return run(DRILL, found, order, act)
+    return run(DRILL, where, order, act)
 
 
 def act(found: Set, order: Order, cast: Sequence[Worker], _talk: Talk) -> Act:

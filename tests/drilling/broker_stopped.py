@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from deploy.broker import Broker
 from tests.drilling.course import Act, Outcome, compare, run
-from tests.drilling.stage import Order, Set, stage, wait
+from tests.drilling.stage import Order, Set, wait
 from tests.drilling.talk import Talk
 from tests.drilling.worker import Worker
 
@@ -18,8 +18,7 @@ AFTER_SECONDS = 20.0
 
 def drill(where: Broker | str, order: Order) -> Outcome:
     """Stop it for as long as the order says."""
-    with stage(where, delivery=order.delivery) as found:
-        return run(DRILL, found, order, act)
+    return run(DRILL, where, order, act)
 
 
 def act(found: Set, order: Order, cast: Sequence[Worker], _talk: Talk) -> Act:

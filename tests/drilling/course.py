@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from deploy.broker import Broker
 from stream.publish import Prediction
 from tests.benchmarks.report import progress
 from tests.drilling.again import uninterrupted
 from tests.drilling.judge import Verdict, judge
-from tests.drilling.stage import LANES, Order, Set, until, wait
+from tests.drilling.stage import LANES, Order, Set, stage, until, wait
 from tests.drilling.talk import Talk, talking
 from tests.drilling.told import Told, read_to_rest
 from tests.drilling.worker import Held, Kill, Worker
@@ -61,20 +62,22 @@ class Outcome:
     sessions: int
 
 
-def run(drill: str, stage: Set, order: Order, act: Callable[[Set, Order, Sequence[Worker], Talk], Act]) -> Outcome:
+def run(
+    drill: str, where: Broker | str, order: Order, act: Callable[[Set, Order, Sequence[Worker], Talk], Act]
+) -> Outcome:
     """One drill with two workers."""
     began = time.monotonic()
-    with workers(stage) as cast, talking(stage, order) as talk:
+    with stage(where, delivery=order.delivery) as found, workers(found) as cast, talking(found, order) as talk:
         wait(WARM_SECONDS)
-        done = act(stage, order, cast, talk)
+        done = act(found, order, cast, talk)
         progress(f"{drill}: {done.events} times; the talk goes on to its end")
         talk.end()
-        return conclude(drill, stage, done, cast, talk, began)
+        return conclude(drill, found, done, cast, talk, began)
 
 
-def conclude(drill: str, stage: Set, done: Act, cast: Sequence[Worker], talk: Talk, began: float) -> Outcome:
+def conclude(drill: str, found: Set, done: Act, cast: Sequence[Worker], talk: Talk, began: float) -> Outcome:
     """Wait until the lanes are at rest, let the workers end, judge."""
-    settings = stage.settings()
+    settings = found.settings()
     told = asyncio.run(read_to_rest(settings, talk.sessions, REST_SECONDS))
     for worker in cast:
         worker.stop()
@@ -87,9 +90,9 @@ def conclude(drill: str, stage: Set, done: Act, cast: Sequence[Worker], talk: Ta
 
 
 @contextmanager
-def workers(stage: Set, *, fixed: bool = False, count: int = 2) -> Iterator[list[Worker]]:
+def workers(found: Set, *, fixed: bool = False, count: int = 2) -> Iterator[list[Worker]]:
     """Workers that are ready, a share of the lanes each."""
-    cast = [Worker(stage, f"worker{number + 1}") for number in range(count)]
+    cast = [Worker(found, f"worker{number + 1}") for number in range(count)]
     try:
         for worker in cast:
             worker.start(fixed=fixed)

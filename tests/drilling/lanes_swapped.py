@@ -10,7 +10,7 @@ from itertools import cycle, islice
 
 from deploy.broker import Broker
 from tests.drilling.course import ASSIGNED_SECONDS, Act, Outcome, compare, run
-from tests.drilling.stage import LANES, Order, Set, stage, until, wait
+from tests.drilling.stage import LANES, Order, Set, until, wait
 from tests.drilling.talk import Talk
 from tests.drilling.worker import Worker
 
@@ -20,8 +20,7 @@ BETWEEN_SECONDS = 4.0  # at most
 
 def drill(where: Broker | str, order: Order) -> Outcome:
     """Swap so often as the order says; half of the times either is the one that stays."""
-    with stage(where, delivery=order.delivery) as found:
-        return run(DRILL, found, order, act)
+    return run(DRILL, where, order, act)
 
 
 def act(_set: Set, order: Order, cast: Sequence[Worker], _talk: Talk) -> Act:

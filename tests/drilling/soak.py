@@ -1,8 +1,8 @@
 """`tests/soak`: the service's memory over an hour in which sources behave oddly.
 
 Four live sessions: a plain one, one whose pictures stop after two seconds, one whose pictures and one whose sound run ten
-times too fast. Every few seconds the resident memory, threads and open files of `trivium serve` are read from /proc, and how
-much its lanes hold from its metrics.
+times too fast. Every few seconds the resident memory, threads and open files of `trivium serve`, its decoding processes
+included, are read from /proc, and how much its lanes hold from its metrics.
 
 Figure `growth`: as in `tests/benchmarks/memory.py`, the median of the last tenth of the time against the median of the tenth
 that follows the warm-up, less 1. Bar: at most 0.02.
@@ -10,12 +10,9 @@ that follows the warm-up, less 1. Bar: at most 0.02.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
-import time
 import urllib.request
-from collections.abc import Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
@@ -23,9 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream import topics
 from stream.config import Settings
 from tests.benchmarks import clips
-from tests.benchmarks.memory import CLIP_SECONDS, MIB, Sample, figures, look
-from tests.benchmarks.processes import ROOT, Service, Stage, raise_ended, running, serving, stage
-from tests.benchmarks.report import progress, report
+from tests.benchmarks.memory import CLIP_SECONDS, figures, watched
+from tests.benchmarks.processes import ROOT, Service, Stage, serving, stage
+from tests.benchmarks.report import benchmark_parser, report
 from tests.drilling.odd import KINDS
 
 ODD = ROOT / "tests" / "drilling" / "odd.py"
@@ -39,14 +36,14 @@ COUNTED = ("trivium_frames_total", "trivium_hops_total", "trivium_sessions_ended
 
 def main() -> int:
     """Speak, look, report; 0 if the memory stays flat."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     given = parser.parse_args()
     with stage() as found:
         asyncio.run(_make_topics(found.settings()))
         with serving(found) as service:
-            samples, buffered_bytes = watched(found, service, given.minutes * 60)
+            seconds = given.minutes * 60
+            samples = watched(found, service, odd(found, seconds), seconds, EVERY_SECONDS)
             moved = figures(samples)
             growth = float(str(moved["growth"]))
             result = {
@@ -56,32 +53,18 @@ def main() -> int:
                 "minutes": given.minutes,
                 "sessions": [kind.name for kind in KINDS],
                 "clips": clips.source(),
-                "buffered_bytes_most": max(buffered_bytes),
+                "buffered_bytes_most": max(sample.buffered_bytes for sample in samples),
                 "counted": counted(service),
             }
         report("soak", result)
     return 0 if growth <= BAR else 1
 
 
-def watched(found: Stage, service: Service, seconds: float) -> tuple[list[Sample], list[float]]:
-    """Samples of the service while it is spoken to, and the bytes that its lanes held then."""
+def odd(found: Stage, seconds: float) -> list[str]:
+    """What speaks oddly for longer than so many seconds."""
     count = int(seconds / (CLIP_SECONDS + GAP_SECONDS)) + 2
     paths = [str(clip.path) for clip in clips.take(count, found.folder)]
-    command = [sys.executable, str(ODD), "--seconds", str(seconds + 60), *paths]
-    samples: list[Sample] = []
-    buffered_bytes: list[float] = []
-    with running(found, command, "odd.log") as source:
-        began = time.monotonic()
-        while (at := time.monotonic() - began) < seconds:
-            service.check()
-            if source.poll() is not None:
-                raise_ended("the source", source, found.folder / "odd.log")
-            samples.append(look(service.process.pid, at))
-            buffered_bytes.append(service.metrics().get("trivium_buffered_bytes", 0.0))
-            if len(samples) % 12 == 1:
-                progress(f"{at:5.0f} s  {samples[-1].resident_bytes / MIB:.1f} MiB  {samples[-1].threads} threads")
-            time.sleep(EVERY_SECONDS)
-    return samples, buffered_bytes
+    return [sys.executable, str(ODD), "--seconds", str(seconds + 60), *paths]
 
 
 def counted(service: Service) -> dict[str, float]:
@@ -95,7 +78,7 @@ def counted(service: Service) -> dict[str, float]:
 async def _make_topics(settings: Settings) -> None:
     """Make the input topics before `serve` does, so that they keep minutes of the pictures and not an hour."""
     configs = {"retention.ms": str(KEPT_MS), "segment.bytes": str(SEGMENT_BYTES)}
-    names: Sequence[str] = [settings.topic_prefix + name for name in topics.INPUTS]
+    names = [settings.topic_prefix + name for name in topics.INPUTS]
     client = AIOKafkaAdminClient(**settings.client_options())
     await client.start()
     try:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from deploy.broker import Broker
 from tests.benchmarks.report import progress
 from tests.drilling.course import Act, Outcome, run
-from tests.drilling.stage import Order, Set, stage, wait
+from tests.drilling.stage import Order, Set, wait
 from tests.drilling.talk import Talk
 from tests.drilling.worker import Worker
 
@@ -23,8 +23,7 @@ FREE_SECONDS = 15.0  # the same where the group must first give the dead one up
 
 def drill(where: Broker | str, order: Order) -> Outcome:
     """Kill so often as the order says."""
-    with stage(where, delivery=order.delivery) as found:
-        return run(DRILL, found, order, act)
+    return run(DRILL, where, order, act)
 
 
 def act(_set: Set, order: Order, cast: Sequence[Worker], _talk: Talk) -> Act:

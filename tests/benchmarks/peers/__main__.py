@@ -24,7 +24,6 @@ It makes its own environment in `.cache/peers` (Quix Streams, the jars of Kafka 
 
 from __future__ import annotations
 
-import argparse
 import logging
 import time
 from collections import defaultdict
@@ -38,7 +37,7 @@ from tests.benchmarks.peers.records import Scene, on_grid_ms
 from tests.benchmarks.peers.runs import Live, Runs, Told
 from tests.benchmarks.peers.systems import BACKLOG, LIVE
 from tests.benchmarks.processes import ROOT, stage
-from tests.benchmarks.report import progress
+from tests.benchmarks.report import benchmark_parser, progress
 
 RESULTS = Path(__file__).with_name("results.json")
 SCENES = {
@@ -50,8 +49,7 @@ SCENES = {
 
 def main() -> None:
     """Make the environment, take turns, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the report is always JSON; taken for likeness")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--runs", type=int, default=5, help="over the backlog, of each system; 0: leave it out")
     parser.add_argument("--seconds", type=int, default=60, help="length of the sessions in the backlog")
     parser.add_argument("--live-seconds", type=int, default=30, help="measured in each scene; 0: leave it out")

@@ -9,18 +9,13 @@ from stream import clients
 from stream.config import Settings
 from stream.frame import Modality
 from tests.benchmarks.peers.meter import Meter, given
-from tests.benchmarks.peers.records import PARTITIONS
+from tests.benchmarks.peers.records import settings_of
 
 
 def main() -> None:
     """Read all that was written."""
     options = given(sys.argv[1:])
-    settings = Settings(
-        bootstrap_servers=options["address"],
-        topic_prefix=options["prefix"],
-        group=options["group"],
-        partitions=PARTITIONS,
-    )
+    settings = settings_of(options)
     meter, wanted = Meter(), int(options["records"])
     records = asyncio.run(_read(settings, meter, wanted))
     meter.tell(records, records)

@@ -11,12 +11,13 @@ import asyncio
 import heapq
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
 from aiokafka import AIOKafkaProducer
 
+from stream.config import Settings
 from stream.content import TEXT as PLAIN_TEXT
 from stream.content import audio_l16
 from stream.frame import Frame, Modality, Record, to_record
@@ -29,6 +30,13 @@ HOP_MS = 320  # sessions begin on this grid or, with `spread`, anywhere
 TICK_MS = 40
 LOOK_SECONDS = 0.002
 BATCH_BYTES = 256 * 1024
+
+
+def settings_of(given: Mapping[str, str]) -> Settings:
+    """What a process that reads them by Trivium's code is told of where they lie."""
+    return Settings(
+        bootstrap_servers=given["address"], topic_prefix=given["prefix"], group=given["group"], partitions=PARTITIONS
+    )
 
 
 @dataclass(frozen=True)

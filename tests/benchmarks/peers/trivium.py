@@ -30,7 +30,7 @@ from stream.skew import UNKNOWN
 from stream.times import NS_PER_MS, NS_PER_SECOND
 from stream.web import Health
 from tests.benchmarks.peers.meter import Meter, given
-from tests.benchmarks.peers.records import PARTITIONS
+from tests.benchmarks.peers.records import settings_of
 
 SEGMENT_NS = 3 * NS_PER_SECOND
 CONTEXT_NS = 120 * NS_PER_MS  # the shipped bundle's
@@ -41,12 +41,7 @@ TIMING = Timing()
 def main() -> None:
     """Read all that was written, or live until SIGTERM."""
     options = given(sys.argv[1:])
-    settings = Settings(
-        bootstrap_servers=options["address"],
-        topic_prefix=options["prefix"],
-        group=options["group"],
-        partitions=PARTITIONS,
-    )
+    settings = settings_of(options)
     counted = Counted(live=options["records"] == "0")
     asyncio.run(_serve(settings, counted, int(options["records"])))
     counted.meter.tell(
