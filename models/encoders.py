@@ -115,8 +115,11 @@ class AudioEncoder(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """[batch, (3 + ticks + 3) * 640] -> [batch, ticks, features]."""
-        steps = self.steps(self.front(self.spectra(samples)))
-        return self.norm(steps.transpose(1, 2))
+        return self.told(self.spectra(samples))
+
+    def told(self, spectra: Tensor) -> Tensor:
+        """[batch, MEL_BANDS, spectra] -> [batch, ticks, features]."""
+        return self.norm(self.steps(self.front(spectra)).transpose(1, 2))
 
 
 class VideoEncoder(nn.Module):

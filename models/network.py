@@ -46,12 +46,18 @@ class Network(nn.Module):
             features: Tensor = self.text(batch["tokens"])
         elif modality == "audio":
             samples = (LEFT_TICKS * TICK_SAMPLES, RIGHT_TICKS * TICK_SAMPLES)
-            features = self.audio(nn.functional.pad(batch["samples"], samples))
+            spectra = self.audio.spectra(nn.functional.pad(batch["samples"], samples))
+            with self._swift():
+                features = self.audio.told(spectra).float()
         else:
             crops = nn.functional.pad(batch["crops"], (0, 0, 0, 0, LEFT_TICKS, RIGHT_TICKS))
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.training):  # pictures are most of the work
+            with self._swift():
                 features = self.video(crops).float()
         return features
+
+    def _swift(self) -> torch.autocast:
+        """Training multiplies in bfloat16: convolutions are most of its work."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.training)
 
     def features(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Text, audio and video features; zero for a modality that the batch's mask shows nowhere."""

@@ -7,8 +7,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.managers import SyncManager
 from queue import Empty
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import torch
@@ -43,14 +45,32 @@ def side_by_side(jobs: Sequence[Job]) -> None:
     """As many jobs at once as there are cores, one thread each; what a job raises is raised here."""
     os.environ.update(ALLOCATOR)  # read by the processes when they start
     context = get_context("spawn")
-    with context.Manager() as manager, _bars(jobs) as advance:
+    with _started(SyncManager(ctx=context)) as manager, _bars(jobs) as advance:
         told = manager.Queue()
-        with ProcessPoolExecutor(cores(), context, torch.set_num_threads, (1,), max_tasks_per_child=1) as pool:
+        with ProcessPoolExecutor(cores(), context, _begin, max_tasks_per_child=1) as pool:
             try:
                 _follow(told, {pool.submit(job.call, partial(told.put, job.name)) for job in jobs}, advance)
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)  # what waits does not begin
+                pool.shutdown(cancel_futures=True)  # what waits does not begin
                 raise
+
+
+def _started(manager: SyncManager) -> SyncManager:
+    manager.start(_begin)
+    return manager
+
+
+def _begin() -> None:
+    """One thread for the work, and another that ends the process with the one that started it, however that died."""
+    torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    started_by = parent_process()
+    if started_by is not None:
+        started_by.join()
+        os._exit(1)
 
 
 def cores() -> int:

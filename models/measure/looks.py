@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 from scipy.special import expit
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     Pictures = NDArray[np.uint8]  # [pictures, height, width, 3]
 
 PICTURES_HZ = 25
-TURN_DEGREES = 20.0
+TILT_DEGREES = 20.0
+TURN_DEGREES = 30.0
+HEAD_FACES = 0.65  # radius of the head as a cylinder, in widths of the face
+HEAD_ROWS = (0.4, 0.1)  # how far above and below the face the head goes on, in heights of the face
 SWAY_DEGREES = 8.0
 SWAY_SHARE = 0.08  # of the picture's width, to either side; half of that up and down
 SWAY_SECONDS = 2.0
@@ -52,9 +55,28 @@ class Shot:
 Look = Callable[[Shot], "Pictures"]
 
 
-def turned(shot: Shot, degrees: float = TURN_DEGREES) -> Pictures:
+def tilted(shot: Shot) -> Pictures:
     """The head tilted in the plane of the picture."""
-    return np.stack([_warped(image, shot.face, degrees) for image in shot.pictures])
+    return np.stack([_warped(image, shot.face, TILT_DEGREES) for image in shot.pictures])
+
+
+def turned(shot: Shot) -> Pictures:
+    """The head turned to the side, as a cylinder with the face on it (La Cascia, Sclaroff and Athitsos, 2000).
+
+    Of the half that was not in the picture, its edge goes on.
+    """
+    height, width = shot.pictures.shape[1:3]
+    radius, middle = HEAD_FACES * _size(shot.face)[0], _middle(shot.face)[0]
+    across = np.clip((np.arange(width) - middle) / radius, -1, 1)
+    angle = np.maximum(np.arcsin(across) - np.deg2rad(TURN_DEGREES), -np.pi / 2)
+    source = np.where(np.abs(across) < 1, middle + radius * np.sin(angle), np.arange(width))
+    at = np.broadcast_to(np.arange(height)[:, None], (height, width)), np.broadcast_to(source, (height, width))
+    share = _head_rows(shot.face, height)[:, None, None]
+    seen = [
+        np.stack([map_coordinates(image[..., plane], at, order=1, mode="nearest") for plane in range(3)], axis=-1)
+        for image in shot.pictures
+    ]
+    return np.asarray(np.rint(share * np.stack(seen) + (1 - share) * shot.pictures), dtype=np.uint8)
 
 
 def swaying(shot: Shot) -> Pictures:
@@ -156,7 +178,8 @@ def stranger(shot: Shot) -> Pictures:
 
 LOOKS: Mapping[str, Look] = MappingProxyType(
     {
-        "head tilted 20 degrees": turned,
+        "head tilted 20 degrees": tilted,
+        "head turned 30 degrees": turned,
         "head swaying": swaying,
         "face 60 px wide": small,
         "face fills the picture": large,
@@ -193,6 +216,14 @@ def _warped(
         image = gaussian_filter(image, (0.5 * (1 / factor - 1), 0.5 * (1 / factor - 1), 0))
     planes = [affine_transform(image[..., plane], back, offset, order=1, mode="nearest") for plane in range(3)]
     return np.stack(planes, axis=-1)
+
+
+def _head_rows(face: Face, height: int) -> NDArray[np.float64]:
+    """1 where a row of the picture is the head's, 0 far from it, [height]."""
+    _, top, _, bottom = face.box
+    above, below = (share * (bottom - top) for share in HEAD_ROWS)
+    rows = np.arange(height)
+    return np.asarray(expit((rows - (top - above)) / 3) * expit(((bottom + below) - rows) / 3))
 
 
 def _middle(face: Face) -> NDArray[np.float64]:

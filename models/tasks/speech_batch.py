@@ -54,7 +54,14 @@ def batches(mixer: Mixer, seed: int) -> DataLoader[Sample]:
     """One epoch in an order of its own; each batch as `collated` gives it."""
     order = torch.Generator().manual_seed(seed)
     return DataLoader(
-        Drawn(mixer, seed), BATCH, shuffle=True, generator=order, collate_fn=collated, num_workers=1, drop_last=True
+        Drawn(mixer, seed),
+        BATCH,
+        shuffle=True,
+        generator=order,
+        collate_fn=collated,
+        num_workers=1,
+        multiprocessing_context="fork",  # to be handed the clips anew each epoch takes longer than to draw from them
+        drop_last=True,
     )
 
 

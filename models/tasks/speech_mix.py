@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.tasks.speech import Utterance, labels
-from models.tasks.speech_pieces import joined, paced, part, silence
+from models.tasks.speech_pieces import joined, paced, part, silence, swapped
 from stream.raster import MAX_TOKENS
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ LONGEST_TICKS = 125
 VOICES = 6  # of a babble
 SNR_DB = (-10.0, 15.0)
 ASTRAY_SNR_DB = 0.0  # at least, where the pictures mislead: something must tell what is said
+SWAPPED = 0.4  # of the samples have words of other clips: 750 sentences are soon known by heart
+MOST_SWAPPED = 3
 PACE = (0.88, 1.14)  # speech made faster or slower by so much
 STILL_SEEN = 0.3  # of the gaps whose picture stands still are seen all the same
 LOST = 0.15  # of the samples miss their pictures for a while
@@ -124,7 +126,7 @@ class Mixer:
 
     def _stream(self, index: int, generator: Generator) -> Utterance:
         """Perhaps the end of another clip, perhaps silence, the clip, perhaps silence and the start of another."""
-        said = self.utterances[index]
+        said = self.spliced(self.utterances[index], generator)
         parts = [said]
         if generator.random() < 0.5:
             parts.insert(0, self._gap(said, int(generator.integers(1, 40)), generator))
@@ -138,6 +140,16 @@ class Mixer:
         whole = joined(parts)
         start = int(generator.integers(0, 20)) if generator.random() < 0.2 else 0
         return part(whole, start, min(whole.ticks, start + LONGEST_TICKS))
+
+    def spliced(self, said: Utterance, generator: Generator) -> Utterance:
+        """Perhaps with some words as the same speaker says what stands there in other clips."""
+        if generator.random() >= SWAPPED:
+            return said
+        for _ in range(int(generator.integers(1, MOST_SWAPPED + 1))):
+            other, place = self._other(generator), int(generator.integers(len(said.words)))
+            if _speaker(other) == _speaker(said) and place < len(other.words):
+                said = swapped(said, other, place)
+        return said
 
     def _gap(self, said: Utterance, ticks: int, generator: Generator) -> Utterance:
         """Silence, mostly unseen: the service does not use pictures that stand still."""
@@ -178,6 +190,11 @@ class Mixer:
         shown |= {*generator.integers(1, len(self.vocabulary), int(generator.integers(0, 6)))}
         tokens[: len(shown)] = generator.permutation(sorted(shown)) if shown else []
         return tokens
+
+
+def _speaker(said: Utterance) -> str:
+    """Of a clip `s1/bbal6n`, or of a sentence `synthetic-10000`."""
+    return said.name.replace("-", "/").split("/")[0]
 
 
 def as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -39,6 +39,12 @@ def paced(said: Utterance, factor: float) -> Utterance:
     return Utterance(said.name, samples, said.crops[shown], said.seen[shown], words)
 
 
+def swapped(said: Utterance, other: Utterance, place: int) -> Utterance:
+    """The utterance with its word `place` as the other says its own there; both have that many words."""
+    first, last = _ticks(said, place)
+    return joined([part(said, 0, first), part(other, *_ticks(other, place)), part(said, last, said.ticks)])
+
+
 def joined(parts: Sequence[Utterance]) -> Utterance:
     """One after another."""
     words, start_s = [], 0.0
@@ -52,6 +58,13 @@ def joined(parts: Sequence[Utterance]) -> Utterance:
         np.concatenate([said.seen for said in parts]),
         tuple(words),
     )
+
+
+def _ticks(said: Utterance, place: int) -> tuple[int, int]:
+    """Where a word begins and ends."""
+    _, start_s, end_s = said.words[place]
+    first = min(max(round(start_s * 1000 / TICK_MS), 0), said.ticks - 1)
+    return first, min(max(round(end_s * 1000 / TICK_MS), first + 1), said.ticks)
 
 
 def silence(said: Utterance, ticks: int) -> Utterance:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.course import Course
-from models.plan import RESTART, Plan, Stage
+from models.plan import Plan, Stage
 
 SEED, STEPS = 3, 4
 
@@ -38,7 +38,7 @@ def _loss(line: nn.Linear, batch: Tensor) -> Tensor:
 
 
 def test_what_was_stopped_and_resumed_is_what_was_never_stopped(tmp_path: Path) -> None:
-    stage, errors = Stage((5,), 0.05), [5.0, 4, 3, 2, 1]
+    stage, errors = Stage(5, 0.05), [5.0, 4, 3, 2, 1]
     straight = trained(tmp_path / "straight", 5, stage, errors)
     trained(tmp_path / "stopped", 2, stage, errors)
     resumed = trained(tmp_path / "stopped", 5, stage, errors)
@@ -49,7 +49,7 @@ def test_what_was_stopped_and_resumed_is_what_was_never_stopped(tmp_path: Path) 
 
 
 def test_the_epoch_with_the_least_error_is_kept(tmp_path: Path) -> None:
-    stage = Stage((4,), 0.05)
+    stage = Stage(4, 0.05)
     trained(tmp_path / "third", 4, stage, [9.0, 3, 1, 2])
     after_three = trained(tmp_path / "until-third", 3, stage, [9.0, 3, 1])
     line = nn.Linear(2, 1)
@@ -58,20 +58,12 @@ def test_the_epoch_with_the_least_error_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_rate_warms_up_over_an_epoch_and_falls_to_almost_nothing() -> None:
-    stage = Stage((20,), 2e-3)
+    stage = Stage(20, 2e-3)
     rates = [stage.rate(at / 10) for at in range(200)]
     assert rates[0] < rates[5] < rates[10]
     assert max(rates) == pytest.approx(2e-3, rel=0.02)
     assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
     assert rates[-1] < 1e-5
-
-
-def test_a_cycle_begins_again_at_a_lower_peak() -> None:
-    stage = Stage((10, 10), 2e-3)
-    rates = [stage.rate(at / 10) for at in range(200)]
-    assert stage.epochs == 20
-    assert max(rates[100:]) == pytest.approx(RESTART * max(rates[:100]))
-    assert rates[99] < rates[110] / 10
 
 
 def test_every_refit_lies_within_its_stage() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.measure.looks import FAULTS, LOOKS, SMALL_FACE_PX, TURN_DEGREES, Look, Shot
+from models.measure.looks import FAULTS, LOOKS, SMALL_FACE_PX, TILT_DEGREES, Look, Shot
 from models.synthetic import speak
 from stream.face import Face, FaceFinder
 
@@ -54,9 +55,27 @@ def test_every_look_gives_as_many_pictures_of_one_size_and_leaves_the_clips_own_
     assert not np.array_equal(made, before)
 
 
-def test_a_turned_head_leans_as_far_as_said(shot: Shot, finder: FaceFinder) -> None:
+def test_a_tilted_head_leans_as_far_as_said(shot: Shot, finder: FaceFinder) -> None:
     face = found(finder, LOOKS["head tilted 20 degrees"](shot)[10])
-    assert face.tilt_degrees - shot.face.tilt_degrees == pytest.approx(TURN_DEGREES, abs=4)
+    assert face.tilt_degrees - shot.face.tilt_degrees == pytest.approx(TILT_DEGREES, abs=4)
+
+
+def test_a_turned_head_is_narrower_on_the_far_side_of_the_nose_and_below_the_chin_all_is_as_it_was(shot: Shot) -> None:
+    made = LOOKS["head turned 30 degrees"](shot)
+    left, right = (int(x) for x in shot.face.landmarks[:2, 0])
+    nose = int(shot.face.landmarks[2, 0])
+    marked = np.zeros_like(shot.pictures[:1])
+    marked[:, :, [left, nose, right]] = 255
+    bright = LOOKS["head turned 30 degrees"](replace(shot, pictures=marked))[0, int(shot.face.eyes[1]), :, 0]
+    places = [
+        part.mean()
+        for part in np.split(np.flatnonzero(bright > 60), np.flatnonzero(np.diff(np.flatnonzero(bright > 60)) > 1) + 1)
+    ]
+    assert len(places) == 3
+    assert places[1] - nose > 10
+    assert places[2] - places[1] < 0.8 * (right - nose) < right - nose < places[1] - places[0] + 4
+    chin = int(shot.face.box[3] + 0.5 * (shot.face.box[3] - shot.face.box[1]))
+    assert np.array_equal(made[:, chin:], shot.pictures[:, chin:])
 
 
 def test_a_swaying_head_goes_to_either_side(shot: Shot, finder: FaceFinder) -> None:

@@ -31,7 +31,7 @@ def test_training_teaches_it_which_words_are_shown(tmp_path: Path) -> None:
     tested = _sets(DIMS, 300, torch.Generator().manual_seed(9))
     before = _mistaken(Reader(DIMS, SENTENCES, WORDS), tested)
     reader = Reader(DIMS, SENTENCES, WORDS)
-    state = train_text(DIMS, SENTENCES, WORDS, tmp_path, Stage((3,), 2e-2), 1, lambda: None)
+    state = train_text(DIMS, SENTENCES, WORDS, tmp_path, Stage(3, 2e-2), 1, lambda: None)
     reader.encoder.load_state_dict(state)
     assert (tmp_path / "log.jsonl").read_text().count("\n") == 3
     words = [

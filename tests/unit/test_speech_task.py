@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from models.preprocess import TICK_SAMPLES
 from models.tasks import speech
 from models.tasks.speech import Utterance, Word, labels
 from models.tasks.speech_mix import MOST_HINTS, PACE, Mixer, at_snr
-from models.tasks.speech_pieces import joined, paced, part, silence
+from models.tasks.speech_pieces import joined, paced, part, silence, swapped
 from tests.synthetic_clips import SyntheticClip
 
 KNOWN = ["", "blue", "green", "now", "red"]
@@ -68,6 +69,35 @@ def test_a_short_word_keeps_two_ticks_and_takes_them_from_its_neighbours() -> No
 def test_a_word_said_twice_is_parted_by_a_tick_of_none() -> None:
     found = labels((("red", 0.0, 0.4), ("red", 0.4, 0.8)), 20, KNOWN)
     assert found[:20].tolist() == [4] * 10 + [0] + [4] * 9
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_swapped_word_comes_with_the_other_clips_sound_and_pictures_and_the_rest_stays(place: int) -> None:
+    said, other = utterance(1), utterance(2)
+    others = (("green", 0.2, 0.8), ("green", 0.8, 1.0), ("green", 1.0, 2.2))
+    made = swapped(said, replace(other, words=others), place)
+    word, (_, start_s, end_s) = said.words[place], others[place]
+    first, length = round(word[1] * 25), round((end_s - start_s) * 25)
+    assert [name for name, _, _ in made.words] == [
+        "green" if at == place else name for at, (name, _, _) in enumerate(said.words)
+    ]
+    assert made.ticks == said.ticks + length - round((word[2] - word[1]) * 25)
+    taken = slice(round(start_s * 25) * TICK_SAMPLES, round(end_s * 25) * TICK_SAMPLES)
+    assert np.array_equal(made.samples[first * TICK_SAMPLES :][: length * TICK_SAMPLES], other.samples[taken])
+    assert np.array_equal(made.samples[: first * TICK_SAMPLES], said.samples[: first * TICK_SAMPLES])
+    assert made.crops[first, 0, 0] == round(start_s * 25)
+
+
+def test_words_are_swapped_between_clips_of_one_speaker_only() -> None:
+    one, synthetic, other = (
+        replace(utterance(seed), name=name) for seed, name in enumerate(("s1/a", "synthetic-1", "s1/b"))
+    )
+    mixer = Mixer([one, synthetic, other], KNOWN)
+    drawn = [mixer.spliced(one, np.random.default_rng(seed)) for seed in range(60)]
+    heard = [{*said.samples.reshape(-1, TICK_SAMPLES)[:, 0].tolist()} for said in (one, synthetic, other)]
+    begun = {*np.concatenate([said.samples.reshape(-1, TICK_SAMPLES)[:, 0] for said in drawn]).tolist()}
+    assert begun & (heard[2] - heard[0])
+    assert not begun & (heard[1] - heard[0] - heard[2])
 
 
 @given(st.integers(0, 59), st.integers(1, 60))
