@@ -15,6 +15,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = 5
 STOP_SECONDS = 10.0
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _Sent = tuple[int, int | None, bytes, str, int, int, str]  # of a frame what decoding asks for
 
@@ -72,6 +74,10 @@ class Decoders:
         """Of the processes that there are."""
         return [process.pid for process in self._processes]
 
+    def resident_bytes(self) -> int:
+        """Memory that they hold by now; of one that has ended, 0. Pages that they share are counted in each."""
+        return sum(map(_resident_bytes, self.process_ids))
+
     def wait(self) -> None:
         """Until all have started: they do so beside whatever else there is to do."""
         for process in self._processes:
@@ -113,6 +119,13 @@ def _start() -> subprocess.Popen[bytes]:
     """A process that Ctrl-C does not reach: the service ends it when it has drained."""
     command = [sys.executable, "-m", "stream.decoders"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+
+
+def _resident_bytes(process_id: int) -> int:
+    try:
+        return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * PAGE_BYTES
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _write(process: subprocess.Popen[bytes], message: object) -> None:

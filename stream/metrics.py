@@ -142,6 +142,13 @@ AV_SKEW_SECONDS = _histogram(
 REVISIONS = _histogram("revisions", "Interims before a final.", (0, 1, 2, 3, 5, 8, 13, 21, 34))
 WORDS_CHANGED = _counter("words_changed_total", "Words shown in an interim and changed in a later one.")
 
+# The process; what else it takes is told by Prometheus' client.
+READY = _gauge("ready", "Whether /readyz says that it may be sent work: 1 or 0.")
+DECODERS_RESIDENT_MEMORY_BYTES = _gauge(
+    "decoders_resident_memory_bytes",
+    "Resident memory of the processes that decode, which the service's own leaves out.",
+)
+
 
 def forget_lane(lane: int, topics: Iterable[str]) -> None:
     """Drop the series of a lane that is no longer this process's; those it never had are no fault."""

@@ -154,6 +154,8 @@ class Predictor:
         manifest = self.bundle.manifest
         metrics.PROVIDER_INFO.labels(self.provider).set(1)
         metrics.BUNDLE_INFO.labels(manifest.name, manifest.version, self.bundle.digest).set(1)
+        if self._decoders is not None:
+            metrics.DECODERS_RESIDENT_MEMORY_BYTES.set_function(self._decoders.resident_bytes)
         metrics.SVD_RANK.set(manifest.svd_rank)
         metrics.SVD_EXPLAINED_ENERGY_RATIO.set(manifest.svd_explained_energy_ratio)
 

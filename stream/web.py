@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stream.errors import ConfigError
-from stream.metrics import REGISTRY
+from stream.metrics import READY, REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,6 +78,7 @@ def app(health: Health) -> Starlette:
         return _answer("ready", health.reasons | _silence(health), good=health.ready)
 
     def metrics(request: Request) -> Response:  # not async: Starlette runs it in a thread
+        READY.set(health.ready)
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(REGISTRY), media_type=content_type)
 

@@ -89,6 +89,15 @@ def test_a_process_that_has_died_is_an_inference_error() -> None:
     made.close()
 
 
+def test_the_memory_of_all_that_still_run_is_told() -> None:
+    made = Decoders(2, SHAPES)
+    made.wait()
+    both_bytes = made.resident_bytes()
+    made.close()
+    assert both_bytes > 2 * 2**20
+    assert made.resident_bytes() == 0
+
+
 def test_no_process_outlives_one_that_was_killed() -> None:
     program = (
         "import os, signal; from tests.unit.test_decoders import SHAPES, Decoders; "

@@ -107,6 +107,13 @@ async def test_metrics_come_as_openmetrics_to_who_asks_for_it() -> None:
     assert answer.text.endswith("# EOF\n")
 
 
+async def test_metrics_tell_whether_the_service_is_ready() -> None:
+    health = web.Health()
+    assert "\ntrivium_ready 0.0\n" in (await get(health, "/metrics")).text
+    health.clear("start")
+    assert "\ntrivium_ready 1.0\n" in (await get(health, "/metrics")).text
+
+
 async def test_a_page_that_is_not_there_is_a_short_404() -> None:
     answer = await get(web.Health(), "/events")
     assert (answer.status_code, answer.text) == (404, "Not Found")
