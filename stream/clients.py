@@ -17,6 +17,8 @@ ENVELOPE_BYTES = (
 )  # key, headers and framing beside a dead letter's value: 32 KiB of original headers and ours
 TRANSACTION_TIMEOUT_MS = 10_000  # a lane that hangs holds up the readers of its partition for no longer
 OUTAGE_MS = 120_000  # a record that waits this long for its acknowledgement stops the process
+GROUP_SESSION_MS = 6_000  # so long nobody has a killed worker's lanes; brokers allow no less by default
+HEARTBEAT_MS = 2_000
 FETCH_WAIT_MS = 100  # a partition that is resumed waits for the fetch under way at most this long
 
 
@@ -30,6 +32,8 @@ def input_consumer(settings: Settings) -> AIOKafkaConsumer:
         group_id=group(settings),
         group_instance_id=settings.instance_id,
         partition_assignment_strategy=(RangePartitionAssignor,),
+        session_timeout_ms=GROUP_SESSION_MS,
+        heartbeat_interval_ms=HEARTBEAT_MS,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
