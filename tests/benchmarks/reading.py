@@ -8,7 +8,6 @@ For the benchmarks of ingest and alignment; `service.py` and `owner.py` do the s
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from stream.progress import Progress
 from stream.publish import Model, SessionRecord
 from stream.results import Maker, Result
 from stream.segment import Caption
+from stream.service import leave_garbage
 from stream.skew import Skew
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
@@ -92,7 +92,7 @@ class Reading:
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncIterator[Reading]:
     """Everything connected, nothing read; what there is by now is never garbage, as in the service."""
-    gc.freeze()
+    leave_garbage()
     consumer = clients.input_consumer(settings)
     lanes = [
         {name: TopicPartition(settings.topic_prefix + name, number) for name in Modality}
