@@ -154,9 +154,19 @@ class VideoEncoder(nn.Module):
         batch = crops.shape[0]
         pictures = standardised(crops.float())
         triples = torch.stack([pictures[:, :-2], pictures[:, 1:-1], pictures[:, 2:]], dim=2)
-        maps = self.front(triples.flatten(0, 1))  # [batch * (ticks + 4), 64, height / 8, width / 8]
-        steps = self.flat(maps.flatten(1)).unflatten(0, (batch, -1)).transpose(1, 2)
+        looked = self._shown(triples.flatten(0, 1)) if self.training else self._looked(triples.flatten(0, 1))
+        steps = looked.unflatten(0, (batch, -1)).transpose(1, 2)
         return self.norm(self.steps(steps).transpose(1, 2))
+
+    def _looked(self, triples: Tensor) -> Tensor:
+        """[pictures, 3, height, width] -> [pictures, features]."""
+        return self.flat(self.front(triples).flatten(1))  # the front gives [pictures, 64, height / 8, width / 8]
+
+    def _shown(self, triples: Tensor) -> Tensor:
+        """The same, with one blank for all that are: a third of what is trained on, and no part of what pictures are like."""
+        shown = triples.flatten(1).any(dim=1)
+        looked = self._looked(torch.cat([torch.zeros_like(triples[:1]), triples[shown]]))
+        return looked[shown.cumsum(dim=0) * shown]
 
 
 def standardised(pictures: Tensor) -> Tensor:

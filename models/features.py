@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.network import Network
-from models.tasks.speech_batch import batches
+from models.tasks.speech_batch import Batches
 from models.tasks.speech_corpus import ASTRAY
 from models.tasks.speech_pictures import befallen
 
@@ -56,7 +56,7 @@ def keep(network: Network, corpus: Corpus, file: Path, seed: int) -> None:
     chance = torch.Generator().manual_seed(seed)
     unsure(network)
     drawn: list[Features] = []
-    for batch in batches(corpus.mixer(ASTRAY), seed):
+    for batch in Batches(corpus.mixer(ASTRAY), seed):
         features = encoded(network, {**batch, "crops": befallen(batch["crops"], chance)})
         drawn.append({name: value.half() if name in MODALITIES else value for name, value in features.items()})
     torch.save(drawn, file.with_suffix(".new"))

@@ -19,7 +19,7 @@ from models import basis
 from models.course import Course
 from models.features import MODALITIES, gathered, rows
 from models.network import Network
-from models.tasks.speech_batch import batches, cut_short
+from models.tasks.speech_batch import Batches, cut_short
 from models.tasks.speech_pictures import befallen
 from models.tasks.speech_probe import ALONE, Probe
 
@@ -51,7 +51,7 @@ def train_single(
     probe, mixer = Probe(corpus.held_out(), corpus.language(), ALONE[modality]), corpus.mixer()
     for epoch in course.epochs():
         started = time.monotonic()
-        drawn, chance = batches(mixer, seed + epoch), torch.Generator().manual_seed(seed + epoch)
+        drawn, chance = Batches(mixer, seed + epoch), torch.Generator().manual_seed(seed + epoch)
         torch.manual_seed(seed + epoch)
         if epoch in (0, *stage.refits):
             alone.refit(drawn, chance)
@@ -59,7 +59,7 @@ def train_single(
         loss = course.train(drawn, partial(alone.loss, chance=chance), len(drawn))
         course.finish_epoch(loss, probe.errors(network), started)
     network.load_state_dict(course.best())
-    return network.state_dict(), alone.report(batches(mixer, seed), torch.Generator().manual_seed(seed))
+    return network.state_dict(), alone.report(Batches(mixer, seed), torch.Generator().manual_seed(seed))
 
 
 class _Alone:

@@ -143,3 +143,17 @@ def test_light_and_contrast_of_a_picture_hardly_matter() -> None:
     picture = pictures(1).float()
     assert torch.allclose(standardised(picture), standardised(picture * 0.5 + 40), atol=0.05)
     assert (standardised(torch.full_like(picture, 90)) == 0).all()
+
+
+def test_in_training_blank_pictures_are_looked_at_once_and_change_no_statistics_of_the_others() -> None:
+    blank = torch.zeros(1, 30, CROP_HEIGHT_PX, CROP_WIDTH_PX)
+    few, many = (torch.cat([pictures(TICKS), blank[:, :count]], dim=1) for count in (3, 30))
+    seen = []
+    for crops in (few, many):
+        encoder = VideoEncoder(SMALL).train()
+        encoder.load_state_dict(VIDEO.state_dict())
+        features = encoder(crops)
+        seen.append([norm.get_buffer("running_mean") for norm in encoder.front if isinstance(norm, nn.BatchNorm2d)])
+        assert features.shape == (1, crops.shape[1] - LEFT_TICKS - RIGHT_TICKS, SMALL.video)
+    for fewer, more in zip(*seen, strict=True):
+        assert torch.allclose(fewer, more, atol=1e-6)
