@@ -20,6 +20,7 @@ from stream.times import MAX_NS, NS_PER_MS, NS_PER_SECOND
 
 MAX_KEY_BYTES = 128
 MAX_TEXT_CHARACTERS = 1_000  # of a longer text the rest is not used
+LONGEST_PICTURE_NS = 2 * NS_PER_SECOND  # however long it says that it is shown: a day would ask for a day of hops
 
 
 class Modality(StrEnum):
@@ -178,6 +179,8 @@ def _frame(
         payload = _used_text(payload)
     elif not payload:
         raise RecordError(Reason.BAD_MEDIA, f"The {content.canonical} has no bytes; send one whole picture a record.")
+    elif duration_ns is not None:
+        duration_ns = min(duration_ns, LONGEST_PICTURE_NS)
     if time_ns + (duration_ns or 0) > MAX_NS:
         raise RecordError(Reason.BAD_TIME, f"The frame at {time_ns} ns ends after 2262; check the sender's clock.")
     return Frame(

@@ -128,6 +128,12 @@ def test_a_picture_keeps_its_duration_and_region() -> None:
     assert (frame.duration_ns, frame.region) == (None, "scene")
 
 
+def test_a_picture_that_says_it_lasts_a_day_is_taken_for_two_seconds_and_a_text_is_believed() -> None:
+    assert read_frame(with_headers(PICTURE, ce_duration=b"1999"), Modality.VIDEO).duration_ns == 1_999_000_000
+    assert read_frame(with_headers(PICTURE, ce_duration=b"86400000"), Modality.VIDEO).duration_ns == 2_000_000_000
+    assert read_frame(with_headers(SHOWN_TEXT, ce_duration=b"86400000"), Modality.TEXT).duration_ns == 86_400 * 10**9
+
+
 def test_a_duration_of_zero_says_that_it_is_unknown() -> None:
     assert read_frame(with_headers(PICTURE, ce_duration=b"0"), Modality.VIDEO).duration_ns is None
 
