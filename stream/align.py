@@ -45,6 +45,11 @@ class Aligner:
         return self._room.bytes
 
     @property
+    def stirred(self) -> bool:
+        """Whether something may be due by now: after a poll, hops that are left for the next."""
+        return bool(self._stirred)
+
+    @property
     def open_frames(self) -> int:
         """Frames that have no outcome yet."""
         sessions = self._sessions.values()
@@ -84,21 +89,24 @@ class Aligner:
             self._restart(session, now_ns, history)
         return outcome
 
-    def poll(self, now_ns: int, behind: frozenset[Modality] = _NOBODY) -> list[Event]:
-        """Everything that is due, in order within each session; `behind` names the partitions not caught up."""
+    def poll(self, now_ns: int, behind: frozenset[Modality] = _NOBODY, *, in_turns: bool = False) -> list[Event]:
+        """Everything that is due, in order within each session; `behind` names the partitions not caught up.
+
+        With `in_turns` a session of which many hops are due at once gives the first, and the next with the next poll.
+        """
         if behind != self._behind:
             self._behind = behind
             self._stirred.update(self._held_up)
         events, self._events = self._events, []
+        stirred, self._stirred = self._stirred, {}
         while self._wakes and self._wakes[0][0] <= now_ns:
             wake_ns, name = heappop(self._wakes)
             session = self._sessions.get(name)
             if session is not None and session.wake_ns == wake_ns:
-                self._advance(session, wake_ns, events)
-        stirred, self._stirred = self._stirred, {}
+                self._advance(session, wake_ns, events, in_turns=in_turns)
         for session in stirred.values():
-            if not session.over:
-                self._advance(session, now_ns, events)
+            if not session.over and session.name not in self._stirred:  # else it has just had its turn
+                self._advance(session, now_ns, events, in_turns=in_turns)
         return events
 
     def wake_ns(self) -> int | None:
@@ -192,13 +200,15 @@ class Aligner:
         for item in items:
             self.add(item, now_ns, history=history)
 
-    def _advance(self, session: Session, at_ns: int, events: list[Event]) -> None:
+    def _advance(self, session: Session, at_ns: int, events: list[Event], *, in_turns: bool) -> None:
         before_bytes = session.held.bytes
-        events += session.advance(at_ns, self._behind)
+        events += session.advance(at_ns, self._behind, in_turns=in_turns)
         self._room.bytes -= before_bytes - session.held.bytes
         if session.over:
             self._forget(session)
             return
+        if session.stirred:
+            self._stirred[session.name] = session
         if session.wake_ns < FOREVER_NS:
             heappush(self._wakes, (session.wake_ns, session.name))
         if session.schedule.held_up:

@@ -82,6 +82,7 @@ class Lane:
         self._context_ns = context_ns  # how far before the frontier frames are still needed
         self._sessions: dict[str, Opened] = {}
         self._overload, self._lag = overload or Overload(), Lag()
+        self._live = False  # the last record taken was not there before
         self._account = Account({modality: topic for topic, modality in intake.topics.items()})
         self._taken_bytes: Counter[Modality] = Counter()  # of frames, not told to the metrics yet
         self._touched: set[str] = set()  # sessions to be remembered anew, though their frontiers have not moved
@@ -91,15 +92,10 @@ class Lane:
                 self._open(known)
 
     def take(self, record: Record, now_ns: int, *, history: bool = False) -> None:
-        """Read one record, which arrives at `now_ns` of the lane's clock.
-
-        Parameters
-        ----------
-        history : bool
-            The record was there before the lane was taken over.
-        """
+        """Read one record, which arrives at `now_ns` of the lane's clock; `history`: it was there before the takeover."""
         modality = self._intake.topics[record.topic]
         self.progress.positions[modality] = record.offset + 1
+        self._live = not history
         if history:
             self._lag.took_history(modality, record.offset)
         try:
@@ -116,7 +112,7 @@ class Lane:
     async def advance(
         self, now_ns: int, behind: frozenset[Modality] = frozenset(), hurry: Hurry | None = None
     ) -> list[Output]:
-        """Do all that is due at `now_ns`.
+        """Do what is due at `now_ns`; live, a session of which much is due has its turn, and the rest at the next advance.
 
         Parameters
         ----------
@@ -130,7 +126,7 @@ class Lane:
         """
         self._lag.note(hurry, now_ns, overloaded=self._overload.level > 0)
         events: dict[str, list[Event]] = {}
-        for event in self.aligner.poll(now_ns, behind):
+        for event in self.aligner.poll(now_ns, behind, in_turns=hurry is not None and self._live):
             events.setdefault(event.session, []).append(event)
         results = await asyncio.gather(*(self._follow(session, news) for session, news in events.items()))
         self._remember()

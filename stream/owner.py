@@ -164,8 +164,8 @@ class Owner:
             await self._put(output)
         self.inlet.hold(lane.aligner.ahead(behind))
         await self._commit_what_is_due(lane, delivery)
-        if woken or taken == TAKE_RECORDS:
-            await asyncio.sleep(0)  # there may be more to take; but others have their turn
+        if woken or taken == TAKE_RECORDS or lane.aligner.stirred:
+            await asyncio.sleep(0)  # there may be more to take or to do, but others have their turn
         else:
             due = self._published_due() if self._committing is None and self._waits() else None
             await self.inlet.wait(lane.wake_ns(), due)

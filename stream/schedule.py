@@ -14,6 +14,9 @@ from stream.hop import EndReason, HopReason, Timing
 from stream.wait import Wait
 from stream.watermark import FOREVER_NS, NEVER_NS
 
+FEWEST_HOPS = 4  # of a session before it is the turn of others;
+TURNS = 32  # more, if more are due than in so many turns: so what is due does not grow without bound
+
 
 class Schedule:
     """The hops of one session in order.
@@ -74,6 +77,14 @@ class Schedule:
         """Whether a hop that holds frames is left."""
         next_ns = self.next_ns()
         return next_ns is not None and self._wait.reach_ns > next_ns
+
+    def turn_hops(self) -> int:
+        """How many hops go out before it is the turn of other sessions."""
+        next_ns = self.next_ns()
+        if next_ns is None:
+            return FEWEST_HOPS
+        reach_ns = max(self._wait.reach_ns, *(line.bound_ns for line in self._wait.lines.values()))
+        return max(FEWEST_HOPS, (reach_ns - next_ns) // self._timing.hop_ns // TURNS)
 
     def due(self, start_ns: int, at_ns: int, behind: frozenset[Modality]) -> HopReason | None:
         """Why the hop is to go out at that moment; None: not yet."""

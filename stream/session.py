@@ -114,16 +114,23 @@ class Session:
 
     # What goes out
 
-    def advance(self, at_ns: int, behind: frozenset[Modality]) -> list[Event]:
-        """Everything that is due at a moment."""
+    def advance(self, at_ns: int, behind: frozenset[Modality], *, in_turns: bool = False) -> list[Event]:
+        """Everything that is due at a moment; `in_turns`: of many hops only the first, then it is `stirred` still."""
         schedule = self.schedule
         self._due_ns, self._stirred_ns = self._stirred_ns, FOREVER_NS
         self.stirred = schedule.held_up = False
         events: list[Event] = list(self._emitter.emit_again(at_ns, self._due_ns))
         self._force()
+        left = schedule.turn_hops() if in_turns else FOREVER_NS
         while (start_ns := schedule.next_ns()) is not None and (reason := schedule.due(start_ns, at_ns, behind)):
+            if not left:
+                self._stir(at_ns)
+                break
+            left -= 1
             self._emit(start_ns, reason, at_ns, events)
-        if (ended := schedule.ends(at_ns, behind)) is not None:
+        if self.stirred:
+            pass
+        elif (ended := schedule.ends(at_ns, behind)) is not None:
             self.close(ended, at_ns, events)
         elif schedule.sleeps(at_ns, behind):
             schedule.slept()

@@ -9,12 +9,13 @@ from stream import metrics
 from stream.frame import Frame, Modality
 from stream.hop import Status
 from stream.overload import STEPS
-from tests.echo import FRAME_MS, MS, live, sound
+from tests.echo import FRAME_MS, MS, SOUND, T0_NS, live, sound
 from tests.pressed import PICTURE_MS, Machine, pictures
 
 AUDIO, VIDEO = Modality.AUDIO, Modality.VIDEO
 SENTENCE = "hey......."  # a second, with silence enough for a final
 INTERIMS, HALF_VIDEO, NO_VIDEO = 1, 2, 3
+LONG_SOUND_S = 50
 
 
 def camera(session: str, from_s: int, until_s: int) -> list[Frame]:
@@ -109,6 +110,41 @@ async def test_what_history_leaves_behind_is_worked_off_by_steps_if_it_grows() -
     assert set(machine.pictures(0, 7.5)) == {8}
     assert max(level for _, level in machine.levels) >= HALF_VIDEO
     assert max(machine.lateness_s(32, 40)) < 2
+
+
+async def test_a_record_that_asks_for_a_minute_of_hops_changes_nothing_in_other_sessions() -> None:
+    clean, machine = cameras(2, 0, 20), slow()
+    await machine.run(live([*clean, long_sound(4), day_long_picture(10)]), until_s=22)
+    assert Counter(hop.session for hop in machine.hops)["long"] > LONG_SOUND_S * 1000 // 320
+    assert Counter(hop.session for hop in machine.hops)["shown"] < 10
+    alone = slow()
+    await alone.run(live(clean), until_s=22)
+    assert computed(machine, "0-") == computed(alone, "0-")
+    assert [final for final in said(machine) if final[0] != "long"] == said(alone)
+    assert machine.overload.level == 0
+    assert max(machine.lateness_s(1, 19)) < 1.3
+
+
+def computed(machine: Machine, sessions: str) -> list[tuple[str, int, int, dict[Modality, Status]]]:
+    """The hops of the sessions whose names begin so, without when."""
+    found = [hop for hop in machine.hops if hop.session.startswith(sessions)]
+    return sorted(
+        ((hop.session, hop.start_ns, len(hop.frames[VIDEO]), hop.statuses) for hop in found), key=lambda hop: hop[:2]
+    )
+
+
+def said(machine: Machine) -> list[tuple[str, float, str]]:
+    return sorted((final.session, final.start_ms, final.text) for _, final in machine.finals)
+
+
+def long_sound(at_s: int) -> Frame:
+    """One record, there at once with its first sample."""
+    time_ns = T0_NS + at_s * 1000 * MS
+    return Frame("long", AUDIO, time_ns, 0, b"a" + bytes(16_000 * LONG_SOUND_S - 1), SOUND)
+
+
+def day_long_picture(at_s: int) -> Frame:
+    return Frame("shown", VIDEO, T0_NS + at_s * 1000 * MS, 86_400_000 * MS, b"picture", "image/jpeg")
 
 
 def until(at_s: int, cameras_there: int = 2) -> dict[Modality, int]:
