@@ -75,7 +75,10 @@ class Emitter:
     def emit_again(self, now_ns: int, stirred_ns: int) -> list[Hop]:
         """The hops marked, with all their frames, each a revision further."""
         touched, self._touched = sorted(self._touched), set()
-        return [self._revise(start_ns, now_ns, stirred_ns) for start_ns in touched]
+        hops = [self._revise(start_ns, now_ns, stirred_ns) for start_ns in touched]
+        for hop in hops[:-1]:
+            hop.more = True
+        return hops
 
     def forget(self, before_ns: int) -> None:
         """Hops that end by then are never made again."""

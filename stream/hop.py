@@ -86,6 +86,9 @@ class Hop:
     lost: dict[Modality, int] = field(default_factory=dict)  # gaps of ce_sequence before frames beginning in it
     lags_ns: dict[Modality, int] = field(default_factory=dict)  # of those waited for: the lane's clock less their bound
     due_ns: int = field(default=0, compare=False)  # on the lane's clock: when what made it due came, or its deadline
+    more: bool = field(
+        default=False, compare=False
+    )  # whether another that the same late frames touched follows at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class OpenSegment:
         self.corrupt: list[tuple[Frame, RecordError]] = []
 
     async def hop(self, hop: Hop) -> list[Caption]:
-        """Take a hop, first or revised, and look at the segment anew."""
+        """Take a hop, first or revised, and look at the segment anew, once no more revised ones follow at once."""
         captions: list[Caption] = []
         if hop.start_ns > max(self._blocks.end_ns, self.frontier_ns):  # hops were left out: the session slept
             captions += await self.close()
@@ -135,7 +135,7 @@ class OpenSegment:
         self._notes[hop.start_ns] = _note(hop, placed)
         self._meter.add(hop.start_ns, placed)
         self._blocks.put(hop.start_ns, placed)
-        return captions + await self._look()
+        return captions if hop.more else captions + await self._look()
 
     async def close(self) -> list[Caption]:
         """Nothing more comes for now: finalise what is open, with nothing to the right of it."""

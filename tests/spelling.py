@@ -91,7 +91,9 @@ def hop(number: int, letters: str, revision: int = 0, **others: Any) -> Hop:
     frames |= others.get("frames", {})
     statuses: Mapping[Modality, Status] = others.get("statuses", dict.fromkeys(Modality, Status.PRESENT))
     reason = HopReason.SETTLED
-    return Hop("s", start_ns, start_ns + HOP_NS, frames, dict(statuses), reason, revision, start_ns, start_ns)
+    made = Hop("s", start_ns, start_ns + HOP_NS, frames, dict(statuses), reason, revision, start_ns, start_ns)
+    made.more = others.get("more", False)
+    return made
 
 
 def frame(modality: Modality, time_ns: int, payload: bytes) -> Frame:

@@ -195,3 +195,11 @@ async def test_pictures_that_do_not_decode_are_collected_and_the_status_says_so(
     (final,) = await opened.close()
     assert [one for one, _ in opened.corrupt] == [broken]
     assert final.counts[Modality.VIDEO] == {Status.CORRUPT: 1}
+
+
+async def test_of_hops_that_come_again_together_none_is_looked_at_before_all_are_there() -> None:
+    opened = segment(Speller())
+    for one in hops("aaaaaaaa" * 3):
+        await opened.hop(one)
+    silent = [await opened.hop(hop(number, "." * HOP_TICKS, revision=1, more=number < 2)) for number in range(3)]
+    assert [[caption.text for caption in said] for said in silent] == [[], [], [""]]
