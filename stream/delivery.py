@@ -30,7 +30,7 @@ from aiokafka.errors import (
 
 from stream import clients, metrics
 from stream.config import Settings
-from stream.outlet import Outlet
+from stream.outlet import Outlet, see
 from stream.progress import Saved
 from stream.results import Result
 
@@ -79,7 +79,7 @@ class ExactlyOnce:
         """As `Delivery` says; True."""
         began = time.monotonic()
         try:
-            async with self._producer.transaction():
+            async with self._producer.transaction(), _errors_seen(self._producer):
                 await self._outlet.publish(batch.results, batch.saved)  # acknowledged before the offsets follow
                 if batch.offsets:
                     await self._producer.send_offsets_to_transaction(batch.offsets, self._group)
@@ -127,3 +127,19 @@ async def delivering(settings: Settings, number: int, consumer: AIOKafkaConsumer
     else:
         async with clients.lane_producer(settings, number) as producer:
             yield ExactlyOnce(settings, Outlet(settings, number, producer), producer)
+
+
+@asynccontextmanager
+async def _errors_seen(producer: AIOKafkaProducer) -> AsyncIterator[None]:
+    """See the errors that the client sets on futures of its own within a transaction and shows to nobody.
+
+    It tells them to whoever waits for a record as well; asyncio would log those futures as never retrieved.
+    """
+    producer._txn_manager.wait_for_transaction_end().add_done_callback(see)  # noqa: SLF001 - nothing public leads there
+    try:
+        yield
+    except KafkaError:
+        for batches in producer._message_accumulator._batches.values():  # noqa: SLF001
+            for batch in batches:
+                batch._drain_waiter.add_done_callback(see)  # noqa: SLF001
+        raise

@@ -47,7 +47,9 @@ class Outlet:
         """Send outputs and progress, and wait until all are acknowledged."""
         sent = [await self._start(self._record(output)) for output in outputs]
         topic = self._settings.topic_prefix + topics.PROGRESS
-        sent += [await self._producer.send(topic, value, key, partition=self._number) for key, value in saved]
+        for key, value in saved:
+            sent.append(await self._producer.send(topic, value, key, partition=self._number))
+            sent[-1].add_done_callback(see)
         await asyncio.gather(*sent)
 
     def measure(self, results: Sequence[Result], began: float) -> None:
@@ -69,6 +71,7 @@ class Outlet:
             partition=self._number,
             headers=list(record.headers),
         )
+        acknowledged.add_done_callback(see)
         return acknowledged
 
     def _record(self, result: Output) -> Record:
@@ -97,6 +100,12 @@ def _measure(result: Result) -> None:
     else:
         latency, since_ns = metrics.INTERIM_LATENCY_SECONDS, from_ms(result.message.times.captured_ms)
     latency.observe(max(0, time.time_ns() - since_ns) / NS_PER_SECOND)
+
+
+def see(future: asyncio.Future[object]) -> None:
+    """Look at a future's error, which is told elsewhere too: else asyncio logs it as lost if nobody waits any more."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _log_failure(acknowledged: asyncio.Future[object]) -> None:

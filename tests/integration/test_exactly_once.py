@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from stream import clients, metrics, topics
 from stream.assembly import intake
 from stream.config import Settings
+from stream.delivery import Batch, FencedError, delivering
 from stream.frame import End, Frame, Modality
 from stream.hop import Hop
 from stream.owner import Owner
+from stream.progress import EPOCH_KEY, epoch_value
 from stream.publish import Prediction
 from stream.segment import Caption
 from tests.echo import CONTEXT_NS, EchoSegment, echo_lane, letter, sound, unseen
@@ -79,6 +83,22 @@ async def test_a_stale_owner_is_fenced_although_no_group_generation_is_checked(b
         results = await results_until(settings, lambda found: bool(ended(found)))
         assert finals(results) == FINALS
         assert (await committed(settings))["audio", 0] == len(SAID) + 1
+
+
+async def test_a_fenced_producer_leaves_no_error_that_nobody_looked_at(
+    broker: str, topic_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_of(broker, topic_prefix)
+    await topics.prepare(settings)
+    saved = [(EPOCH_KEY, epoch_value(epoch)) for epoch in range(2)]
+    async with clients.input_consumer(settings) as consumer, delivering(settings, 0, consumer) as stale:
+        await stale.commit(Batch((), saved, {}))
+        async with delivering(settings, 0, consumer):
+            with pytest.raises(FencedError):
+                await stale.commit(Batch((), saved, {}))
+    del stale
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_worker_that_was_paused_past_its_group_session_publishes_no_second_final(
