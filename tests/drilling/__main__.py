@@ -1,4 +1,4 @@
-"""`tests/drills`: things die while people talk; then it is judged whether every final is there, once, and unchanged."""
+"""`tests/drills`: things die, or bad records come, while people talk; is every final there, once, and unchanged?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deploy.broker import Broker
 from tests.benchmarks import clips
 from tests.benchmarks.processes import exit_on_sigterm
 from tests.benchmarks.report import progress, report
-from tests.drilling import broker_killed, broker_stopped, lanes_swapped, session_cleaned_up, worker_killed
+from tests.drilling import bad_input, broker_killed, broker_stopped, lanes_swapped, session_cleaned_up, worker_killed
 from tests.drilling.course import Outcome
 from tests.drilling.stage import Order, own_broker
 
@@ -24,10 +24,11 @@ DRILLS: dict[str, Callable[[Broker | str, Order], Outcome]] = {
     "broker-stopped": broker_stopped.drill,
     "lanes-swapped": lanes_swapped.drill,
     "session-cleaned-up": session_cleaned_up.drill,
+    "bad-input": bad_input.drill,
 }
 RECOVERY_BAR_SECONDS = 15.0
 SHOWN = 5  # faults of a kind
-TABLE_COLUMNS = 170  # where there is no terminal to fit in
+TABLE_COLUMNS = 190  # where there is no terminal to fit in
 
 
 def main() -> int:
@@ -79,7 +80,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     shown = Table(title="failure drills")
     for column in ("drill", "times", "sessions", "finals", "alike", "by deadline", "lost", "doubled", "changed"):
         shown.add_column(column, justify="left" if column == "drill" else "right")
-    for column in ("disordered", "different", "offsets", "leaks", "recovery s", "took s", ""):
+    for column in ("disordered", "different", "offsets", "leaks", "late", "unaccounted", "recovery s", "took s", ""):
         shown.add_column(column, justify="right")
     for outcome in outcomes:
         verdict = outcome.verdict
@@ -89,7 +90,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
         shown.add_row(
             outcome.drill,
             *map(str, counts),
-            *(str(len(kind)) for kind in (*kinds, verdict.offsets, verdict.leaks)),
+            *(str(len(kind)) for kind in (*kinds, verdict.offsets, verdict.leaks, verdict.late, verdict.unaccounted)),
             "-" if most is None else f"{most:.1f}",
             f"{outcome.seconds:.0f}",
             "ok" if passes(outcome) else "FAILED",
@@ -115,6 +116,7 @@ def _figures(outcome: Outcome) -> dict[str, object]:
         "recovery_seconds": spread,
         "seconds": round(outcome.seconds),
         "passes": passes(outcome),
+        **({"account": outcome.more} if outcome.more else {}),
     }
 
 
@@ -134,7 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tests/drills", description=__doc__, epilog="example: tests/drills --kills 20 worker-killed"
     )
-    parser.add_argument("drill", nargs="*", choices=[*DRILLS, []], help="all, unless some are named")
+    named = f"{', '.join(DRILLS)}; all, unless some are named"
+    parser.add_argument("drill", nargs="*", type=_drill, metavar="DRILL", help=named)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output instead of the table")
     parser.add_argument("--kills", type=int, default=Order.kills, help="of a worker")
     parser.add_argument("--swaps", type=int, default=Order.swaps, help="of lanes between two workers")
@@ -143,8 +146,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rooms", type=int, default=Order.rooms, help="in which people talk")
     parser.add_argument("--copies", type=int, default=Order.copies, help="of each room's session that talk at once")
     parser.add_argument("--clips", type=int, default=Order.clips, help="of each session")
+    parser.add_argument("--records", type=int, default=Order.records, help="mutated ones, of bad-input")
+    parser.add_argument("--per-second", type=float, default=Order.per_second, help="of them")
     parser.add_argument("--delivery", default=Order.delivery, help="what the workers promise")
     return parser
+
+
+def _drill(name: str) -> str:
+    if name not in DRILLS:
+        raise argparse.ArgumentTypeError(f"found {name!r}, expected one of {', '.join(DRILLS)}")
+    return name
 
 
 if __name__ == "__main__":

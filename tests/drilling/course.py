@@ -60,6 +60,7 @@ class Outcome:
     recoveries: dict[str, list[float]]  # seconds until the first new final, by what died
     seconds: float
     sessions: int
+    more: dict[str, object] = field(default_factory=dict)  # that only this drill tells
 
 
 def run(

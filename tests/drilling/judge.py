@@ -42,10 +42,12 @@ class Verdict:
     different: list[str] = field(default_factory=list)
     offsets: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    unaccounted: list[str] = field(default_factory=list)
 
     def faults(self) -> dict[str, list[str]]:
         """All that is wrong, by kind."""
-        kinds = ("lost", "doubled", "changed", "disordered", "different", "offsets", "leaks")
+        kinds = ("lost", "doubled", "changed", "disordered", "different", "offsets", "leaks", "late", "unaccounted")
         return {kind: found for kind in kinds if (found := getattr(self, kind))}
 
 

@@ -39,6 +39,8 @@ class Order:
     copies: int = 3  # sessions of a room that talk at once
     clips: int = 8  # of each session
     delivery: str = "exactly-once"
+    records: int = 100_000  # mutated ones
+    per_second: float = 100.0  # of them
 
     def random(self, drill: str) -> random.Random:
         """The same seed draws the same moments, in each drill its own."""
