@@ -79,7 +79,7 @@ class Meter:
     Parameters
     ----------
     known : Skew
-        What an earlier owner knew.
+        What an earlier owner knew at the frontier; it holds until this one has measured as long as anybody must.
 
     Attributes
     ----------
