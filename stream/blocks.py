@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stream.features import Features, Window
 from stream.motion import VIDEO
-from stream.predict import Features, Predictor, Window
+from stream.predict import Predictor
 from stream.skew import UNKNOWN, Skew, reach_ns
 
 if TYPE_CHECKING:

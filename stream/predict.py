@@ -13,7 +13,6 @@ import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -22,6 +21,7 @@ from models.bundle import load
 from stream import metrics
 from stream.batch import Batcher
 from stream.decoders import Decoders, Shapes
+from stream.features import Features, Fused, Window
 from stream.frame import Modality
 from stream.provider import Models
 from stream.raster import MAX_TOKENS, MODALITIES, HopInput
@@ -37,46 +37,6 @@ if TYPE_CHECKING:
 
 INPUTS = {Modality.TEXT: "tokens", Modality.AUDIO: "samples", Modality.VIDEO: "crops"}
 FINE_TICKS, COARSE_TICKS, FINE_UP_TO_TICKS = 8, 32, 96  # segment lengths are padded to multiples of these
-
-
-@dataclass(slots=True)
-class Window:
-    """Raw input of one block of ticks with the encoders' context around it."""
-
-    samples: NDArray[np.float32]  # [(left + block + right) * samples a tick]
-    crops: NDArray[np.uint8]  # [left + block + right, height, width]
-    tokens: NDArray[np.int64]  # [block, MAX_TOKENS]
-    mask: NDArray[np.float32]  # [block, 3]
-
-
-@dataclass(slots=True)
-class Features:
-    """Encoded ticks; zero where a modality is absent from the whole block."""
-
-    parts: dict[Modality, NDArray[np.float32]]  # each [ticks, features]
-    mask: NDArray[np.float32]  # [ticks, 3]
-
-    @classmethod
-    def joined(cls, blocks: Sequence[Self]) -> Self:
-        """Blocks one after another."""
-        parts = {m: np.concatenate([block.parts[m] for block in blocks]) for m in MODALITIES}
-        return cls(parts, np.concatenate([block.mask for block in blocks]))
-
-    def ticks(self, first: int, last: int) -> Self:
-        """The ticks `[first, last)`."""
-        return type(self)({m: part[first:last] for m, part in self.parts.items()}, self.mask[first:last])
-
-    def __len__(self) -> int:
-        """How many ticks."""
-        return len(self.mask)
-
-
-@dataclass(slots=True)
-class Fused:
-    """What the fusion says of one open segment."""
-
-    logits: NDArray[np.float32]  # [ticks, classes]
-    shares: dict[Modality, float]  # of the projected features' energy, sum 1 unless nothing is there
 
 
 class Predictor:

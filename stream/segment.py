@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream.errors import RecordError
-    from stream.predict import Fused, Predictor
+    from stream.features import Fused
+    from stream.predict import Predictor
 
 SILENCE_NS = 3_000_000_000  # in which no word was heard moves the frontier,
 KEPT_SILENCE_NS = 2_000_000_000  # but not over this: in noise words show only when most of a sentence is there

@@ -15,9 +15,10 @@ import numpy as np
 
 from stream.decode import Language
 from stream.errors import Reason, RecordError
+from stream.features import Features, Fused, Window
 from stream.frame import Frame, Modality
 from stream.hop import Hop, HopReason, Status
-from stream.predict import Features, Fused, Predictor, Window
+from stream.predict import Predictor
 from stream.raster import MODALITIES, HopInput
 from stream.segment import Caption, OpenSegment
 

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.blocks import Blocks
+from stream.features import Features
 from stream.frame import Modality
-from stream.predict import Features, Predictor
+from stream.predict import Predictor
 from tests.spelling import CONTEXT_TICKS, HOP_NS, HOP_TICKS, TICK_NS, Speller, hop, hops, placed, segment
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"

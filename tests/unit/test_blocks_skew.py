@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.blocks import Blocks
+from stream.features import Features, Window
 from stream.frame import Modality
 from stream.hop import Status
 from stream.motion import AUDIO, VIDEO
-from stream.predict import Features, Predictor, Window
+from stream.predict import Predictor
 from stream.raster import HopInput
 from stream.skew import Skew
 from tests.spelling import CONTEXT_TICKS, HOP_NS, HOP_TICKS, TICK_NS, Speller, finals, frame, hop, placed, segment

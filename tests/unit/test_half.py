@@ -14,7 +14,8 @@ from models.bundle import HALF
 from models.preprocess import HOP_TICKS, TICK_SAMPLES
 from stream.config import Settings
 from stream.decode import spoken
-from stream.predict import Features, Predictor, Window
+from stream.features import Features, Window
+from stream.predict import Predictor
 from stream.provider import HALF_TOLERANCE, Models
 from stream.publish import Prediction, SessionRecord
 from stream.recognize import recognize_one

@@ -13,9 +13,10 @@ from models import bundle
 from stream import clip, metrics
 from stream.config import Settings
 from stream.decode import spoken
+from stream.features import Features, Fused, Window
 from stream.frame import Frame, Modality
 from stream.hop import Hop, HopReason
-from stream.predict import Features, Fused, Predictor, Window, padded_ticks
+from stream.predict import Predictor, padded_ticks
 from stream.provider import Arrays, Models
 from stream.raster import MAX_TOKENS, MODALITIES
 from tests.synthetic_clips import SyntheticClip
