@@ -39,9 +39,10 @@ from stream.watch import following
 from tests.benchmarks import clips
 from tests.benchmarks.live import due_ms
 from tests.benchmarks.mouths import mouths_only
-from tests.benchmarks.processes import Service, Stage, cpu_seconds_of, finish, running, serving, stage, started_by
+from tests.benchmarks.processes import Service, Stage, finish, running, serving, stage
 from tests.benchmarks.report import benchmark_parser, percentile, progress, report
 from tests.benchmarks.sending import Due, send_on_time
+from tests.benchmarks.usage import cpu_seconds_by, listening_at
 
 BAR_MS = 300.0
 WANTED = {"scene": 16, "mouth": 32}
@@ -50,7 +51,6 @@ GAP_MS = 1000
 STAGGER_NS = 130 * NS_PER_MS
 HEAD_START_NS = 15 * NS_PER_SECOND  # to cut and encode
 GRACE_SECONDS = 60.0
-LISTENING = "0A"  # a state in /proc/net/tcp
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,13 @@ def taken(found: Stage, sessions: int, count: int, *, mouth: bool) -> Step:
         running(found, [*command, *(["--mouth"] if mouth else [])], f"{name}.log", output) as sender,
     ):
         pids = {
-            "service": [service.process.pid, *started_by(service.process.pid)],
+            "service": service.process_ids(),
             "sender": [sender.pid],
-            "broker": _broker(found.address),
+            "broker": listening_at(found.address),
             "reader": [os.getpid()],
         }
-        watched = asyncio.run(_watched(found, service, sessions, count, lambda: _cpu_seconds(pids)))
-        seconds, after = time.monotonic() - watched.began, _cpu_seconds(pids)
+        watched = asyncio.run(_watched(found, service, sessions, count, lambda: cpu_seconds_by(pids)))
+        seconds, after = time.monotonic() - watched.began, cpu_seconds_by(pids)
         finish(sender, "the sender", found.folder / f"{name}.log", GRACE_SECONDS)
     bundle, ends_ms = load(found.settings().bundle), watched.ends_ms
     due = [due_ms(one.end_ms, ends_ms.get(one.session, float("inf")), bundle) for _, one in watched.finals]
@@ -234,26 +234,6 @@ def _longest_seconds(count: int, sessions: int) -> float:
 
 def _at_ns(due: Due) -> int:
     return due.at_ns
-
-
-def _broker(address: str) -> list[int]:
-    """The process that listens at the broker's address, if it is one of this machine's."""
-    port = f":{int(address.rpartition(':')[2]):04X}"
-    sockets = [
-        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
-    ]
-    links = {f"socket:[{fields[9]}]" for fields in sockets if fields[1].endswith(port) and fields[3] == LISTENING}
-    found: list[int] = []
-    for folder in Path("/proc").glob("[0-9]*/fd"):
-        with suppress(OSError):  # it has ended, or is somebody else's
-            if any(str(link.readlink()) in links for link in folder.iterdir()):
-                found.append(int(folder.parent.name))
-    return found
-
-
-def _cpu_seconds(pids: dict[str, list[int]]) -> dict[str, float]:
-    """Processor time of processes so far."""
-    return {who: sum(map(cpu_seconds_of, numbers)) for who, numbers in pids.items()}
 
 
 if __name__ == "__main__":

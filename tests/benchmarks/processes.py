@@ -26,6 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream.config import Settings
 from tests.benchmarks.report import progress
+from tests.benchmarks.usage import cpu_seconds_of, started_by
 
 ROOT = Path(__file__).parents[2]
 KAFKA = ROOT / "deploy" / "kafka"
@@ -33,7 +34,6 @@ TRIVIUM = (sys.executable, "-m", "stream")
 READY_SECONDS = 180.0
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 0.02
-TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -146,18 +146,6 @@ def running(
         stop(process)
 
 
-def cpu_seconds_of(number: int) -> float:
-    """Processor time of a process so far; 0 if there is none."""
-    fields = _stat(number)
-    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND if fields else 0.0
-
-
-def started_by(number: int) -> list[int]:
-    """The processes that a process has started and that still run."""
-    numbers = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-    return [other for other in numbers if (fields := _stat(other)) and int(fields[1]) == number]
-
-
 def exit_on_sigterm() -> None:
     """Let SIGTERM end this process like Ctrl-C, so that it leaves nothing behind."""
     signal.signal(signal.SIGTERM, _exit)
@@ -216,14 +204,6 @@ async def _remove(address: str, prefix: str, names: Sequence[str]) -> None:
             await asyncio.sleep(0.1)
     finally:
         await client.close()
-
-
-def _stat(number: int) -> list[str]:
-    """The fields of /proc/NUMBER/stat from the third on, none if the process has ended."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
 
 
 def _ready(process: subprocess.Popen[bytes], address: str, log: Path) -> Service:
