@@ -17,6 +17,7 @@ from stream.predict import Predictor
 from stream.progress import Progress
 from stream.publish import Prediction
 from stream.results import Result
+from tests.benchmarks.report import progress
 from tests.drilling.told import read_inputs
 from tests.echo import feed, wake
 
@@ -31,7 +32,9 @@ async def uninterrupted(settings: Settings, lanes: Iterable[int]) -> list[tuple[
 
         async def run(number: int) -> list[tuple[int, Prediction]]:
             async with room:
-                return [(number, final) for final in await _finals(settings, make_lane, number)]
+                finals = [(number, final) for final in await _finals(settings, make_lane, number)]
+            progress(f"without interruption: lane {number}, {len(finals)} finals")
+            return finals
 
         found = await asyncio.gather(*map(run, sorted(lanes)))
     return [final for finals in found for final in finals]

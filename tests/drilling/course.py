@@ -21,9 +21,9 @@ from tests.drilling.talk import Talk, talking
 from tests.drilling.told import Told, read_to_rest
 from tests.drilling.worker import Held, Kill, Worker
 
-REST_SECONDS = 90.0  # from the end of the talk until everything is committed
+REST_SECONDS = 180.0  # from the end of the talk until everything is committed
 WARM_SECONDS = 12.0  # of talk, before anything dies
-ASSIGNED_SECONDS = 60.0
+ASSIGNED_SECONDS = 180.0  # where there is much else to compute; 15 s is usual
 MORE_FILES = 2  # a connection that the client opens when it first needs it
 MORE_THREADS = 4  # of the pool that decodes, which grows with its work up to a bound
 
@@ -99,13 +99,30 @@ def workers(found: Set, *, fixed: bool = False, count: int = 2) -> Iterator[list
             worker.start(fixed=fixed)
         for worker in cast:
             worker.wait_ready()
-        until(
-            lambda: all(len(worker.lanes()) == LANES // count for worker in cast), ASSIGNED_SECONDS, "lanes are shared"
-        )
+        wait_for_lanes(cast, LANES // count)
         yield cast
     finally:
         for worker in cast:
             worker.gone()
+
+
+def wait_for_lanes(cast: Sequence[Worker], count: int) -> None:
+    """Wait until each of them has so many lanes.
+
+    Raises
+    ------
+    RuntimeError
+        One has ended by itself, which says more than that the lanes did not come.
+    TimeoutError
+        They did not have them in time.
+    """
+    names = ", ".join(worker.name for worker in cast)
+    until(lambda: all(_has_lanes(worker, count) for worker in cast), ASSIGNED_SECONDS, f"{names} had {count} lanes")
+
+
+def _has_lanes(worker: Worker, count: int) -> bool:
+    worker.check()
+    return len(worker.lanes()) == count
 
 
 def compare(worker: Worker, before: Held, after: Held) -> list[str]:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from itertools import cycle, islice
 
 from deploy.broker import Broker
-from tests.drilling.course import ASSIGNED_SECONDS, Act, Outcome, compare, run
-from tests.drilling.stage import LANES, Order, Set, until, wait
+from tests.benchmarks.report import progress
+from tests.drilling.course import Act, Outcome, compare, run, wait_for_lanes
+from tests.drilling.stage import LANES, Order, Set, wait
 from tests.drilling.talk import Talk
 from tests.drilling.worker import Worker
 
@@ -32,12 +33,12 @@ def act(_set: Set, order: Order, cast: Sequence[Worker], _talk: Talk) -> Act:
         for way in islice(cycle(("leave", "die", "sleep")), order.swaps // 2):
             wait(moments.uniform(0, BETWEEN_SECONDS))
             _go(leaver, way, done)
-            _wait_for_lanes(stayer, LANES)
+            wait_for_lanes([stayer], LANES)
             wait(moments.uniform(0, BETWEEN_SECONDS))
             _come_back(leaver, way)
-            for worker in cast:
-                _wait_for_lanes(worker, LANES // len(cast))
+            wait_for_lanes(cast, LANES // len(cast))
             done.events += 1
+            progress(f"{DRILL}: {done.events} of {order.swaps}, {leaver.name} came back after it did {way}")
         wait(BETWEEN_SECONDS)
         done.leaks += compare(stayer, before, stayer.held())
     return done
@@ -58,7 +59,3 @@ def _come_back(leaver: Worker, way: str) -> None:
     else:
         leaver.start()
         leaver.wait_ready()
-
-
-def _wait_for_lanes(worker: Worker, count: int) -> None:
-    until(lambda: len(worker.lanes()) == count, ASSIGNED_SECONDS, f"{worker.name} has {count} lanes")
