@@ -4,7 +4,9 @@
 
 Pictures are many small steps of array arithmetic, each of which needs the interpreter's lock; in threads they and the event
 loop wait for one another. A process is told its bundle's shapes once, then answers one hop at a time. It ends when its
-pipe is closed, so none outlives the service, however that ends.
+pipe is closed, so none outlives the service, however that ends. A `ProcessPoolExecutor` is not used because its workers hold
+both ends of their queue, so that they outlive a service that was killed, and because before Python 3.14 it cannot end one that
+hangs, which would hold up the drain.
 """
 
 from __future__ import annotations
