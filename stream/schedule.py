@@ -31,6 +31,8 @@ class Schedule:
         Whether the next hop is to go out now, as at its deadline.
     held_up : bool
         Whether something was put off because a partition is behind.
+    turn_over : bool
+        Whether something was put off because other sessions have their turn.
     """
 
     def __init__(self, wait: Wait, timing: Timing) -> None:
@@ -39,6 +41,7 @@ class Schedule:
         self.next_end_ns = FOREVER_NS
         self.forced = False
         self.held_up = False
+        self.turn_over = False
         self._wait = wait
         self._timing = timing
         self._follows = False  # whether the next hop follows the last; else it is the one that holds the next frame
@@ -78,7 +81,18 @@ class Schedule:
         next_ns = self.next_ns()
         return next_ns is not None and self._wait.reach_ns > next_ns
 
-    def turn_hops(self) -> int:
+    def turn(self, at_ns: int, behind: frozenset[Modality], *, in_turns: bool) -> Iterator[tuple[int, HopReason]]:
+        """Start and reason of each hop that is due, as they go out: all, or `in_turns` some and `turn_over` if more are due."""
+        self.turn_over = False
+        left = self._turn_hops() if in_turns else FOREVER_NS
+        while (start_ns := self.next_ns()) is not None and (reason := self.due(start_ns, at_ns, behind)):
+            if not left:
+                self.turn_over = True
+                return
+            left -= 1
+            yield start_ns, reason
+
+    def _turn_hops(self) -> int:
         """How many hops go out before it is the turn of other sessions."""
         next_ns = self.next_ns()
         if next_ns is None:

@@ -121,15 +121,10 @@ class Session:
         self.stirred = schedule.held_up = False
         events: list[Event] = list(self._emitter.emit_again(at_ns, self._due_ns))
         self._force()
-        left = schedule.turn_hops() if in_turns else FOREVER_NS
-        while (start_ns := schedule.next_ns()) is not None and (reason := schedule.due(start_ns, at_ns, behind)):
-            if not left:
-                self._stir(at_ns)
-                break
-            left -= 1
+        for start_ns, reason in schedule.turn(at_ns, behind, in_turns=in_turns):
             self._emit(start_ns, reason, at_ns, events)
-        if self.stirred:
-            pass
+        if schedule.turn_over:
+            self._stir(at_ns)
         elif (ended := schedule.ends(at_ns, behind)) is not None:
             self.close(ended, at_ns, events)
         elif schedule.sleeps(at_ns, behind):
@@ -173,17 +168,7 @@ class Session:
 
     def checkpoint(self) -> Checkpoint:
         """What a successor must know, the cuts excepted."""
-        lines = self.wait.lines
-        return Checkpoint(
-            start_ns=self._start_ns,
-            frontier_ns=self._frontier_ns,
-            keep_from_ns=self._keep_from_ns,
-            newest_ns=self.wait.newest_end_ns,
-            held_text=self._held_text(),
-            heard_ns={modality: line.heard_ns for modality, line in lines.items() if line.heard_ns is not None},
-            ended=frozenset(modality for modality, line in lines.items() if line.ended),
-            spoken=frozenset(modality for modality, line in lines.items() if line.first_ns < self._frontier_ns),
-        )
+        return self.wait.checkpoint(self._start_ns, self._frontier_ns, self._keep_from_ns)
 
     def restore(self, known: Checkpoint) -> None:
         """Go on where a former owner's last final left it: asleep until a frame comes."""
@@ -191,7 +176,6 @@ class Session:
         self._start_ns, self._cuts = known.start_ns, known.cuts
         self.wait.restore(known)
         self.schedule.done_ns = known.keep_from_ns - known.keep_from_ns % self._timing.hop_ns
-        self.held.recount()
         self.settle(known.frontier_ns, known.keep_from_ns)
         if self.wait.heard_ns > NEVER_NS:
             self.wake_ns = self.schedule.wake_ns(self.wait.heard_ns)

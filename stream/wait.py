@@ -64,6 +64,20 @@ class Wait:
         behind_ns = self.newest_end_ns - end_ns
         return behind_ns if self.newest_arrived_ns == NEVER_NS else arrived_ns - self.newest_arrived_ns + behind_ns
 
+    def checkpoint(self, start_ns: int, frontier_ns: int, keep_from_ns: int) -> Checkpoint:
+        """What `restore` takes, and where the session stands, the cuts excepted."""
+        lines = self.lines.items()
+        return Checkpoint(
+            start_ns=start_ns,
+            frontier_ns=frontier_ns,
+            keep_from_ns=keep_from_ns,
+            newest_ns=self.newest_end_ns,
+            held_text=self.lines[_TEXT].held_at(frontier_ns),
+            heard_ns={modality: line.heard_ns for modality, line in lines if line.heard_ns is not None},
+            ended=frozenset(modality for modality, line in lines if line.ended),
+            spoken=frozenset(modality for modality, line in lines if line.first_ns < frontier_ns),
+        )
+
     def restore(self, known: Checkpoint) -> None:
         """Take over what was heard of the session before."""
         for modality, line in self.lines.items():
