@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -168,7 +169,8 @@ def _sent(frame: Frame) -> _Sent:
 
 
 def main() -> None:
-    """One process: its shapes, then hops, until the pipe is closed."""
+    """One process: its shapes, then hops, until the pipe is closed, whoever else is told to end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # supervisors signal all of a service at once, and it has yet to drain
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):

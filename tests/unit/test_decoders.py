@@ -89,6 +89,15 @@ def test_a_process_that_has_died_is_an_inference_error() -> None:
     made.close()
 
 
+def test_a_process_that_is_told_to_end_goes_on_until_the_service_has_drained() -> None:
+    made = Decoders(1, SHAPES)
+    made.wait()
+    [number] = made.process_ids
+    os.kill(number, signal.SIGTERM)
+    assert made.hop(frames(png(1)), 0, HOP_NS).mask[0, 2] == 1
+    made.close()
+
+
 def test_the_memory_of_all_that_still_run_is_told() -> None:
     made = Decoders(2, SHAPES)
     made.wait()
