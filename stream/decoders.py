@@ -170,7 +170,8 @@ def _sent(frame: Frame) -> _Sent:
 
 def main() -> None:
     """One process: its shapes, then hops, until the pipe is closed, whoever else is told to end."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # supervisors signal all of a service at once, and it has yet to drain
+    # Supervisors signal all of a service at once, and it has yet to drain.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):

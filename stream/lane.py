@@ -33,7 +33,7 @@ from stream.skew import Skew
 from stream.times import to_ms
 
 if TYPE_CHECKING:
-    from stream.segment import Caption
+    from stream.caption import Caption
 
 
 OpenSegment = Callable[[int, int, Skew], Segment]  # frontier_ns, revision and skew to go on from

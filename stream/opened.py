@@ -19,7 +19,7 @@ from stream.skew import Skew
 from stream.spare import Spared
 
 if TYPE_CHECKING:
-    from stream.segment import Caption
+    from stream.caption import Caption
 
 
 class Segment(Protocol):

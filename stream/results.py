@@ -20,7 +20,7 @@ from stream.times import NS_PER_SECOND, to_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream.segment import Caption
+    from stream.caption import Caption
 
 
 @dataclass(frozen=True, slots=True)

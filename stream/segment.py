@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stream.blocks import Blocks
+from stream.caption import Caption, Word
 from stream.decode import Spoken, spoken
 from stream.frame import Frame, Modality
 from stream.hop import Hop, Status
@@ -32,41 +33,6 @@ SILENCE_NS = 3_000_000_000  # in which no word was heard moves the frontier,
 KEPT_SILENCE_NS = 2_000_000_000  # but not over this: in noise words show only when most of a sentence is there
 SURE = 0.6  # mean probability from which the newest word of an interim is shown
 EDGE_TICKS = 2  # a word that ends at least this long before what is in view counts as said to its end
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word of a caption."""
-
-    word: str
-    start_ns: int
-    end_ns: int
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """What is known of `[start_ns, end_ns)`; a revision replaces the one before, a final is never changed."""
-
-    start_ns: int
-    end_ns: int
-    revision: int
-    is_final: bool
-    stability: float  # 0 to 1: how much of the text is expected to stay
-    words: tuple[Word, ...]
-    confidence: float  # mean of the words'
-    weights: dict[Modality, float]  # shares of the projected features' energy, sum 1
-    counts: dict[Modality, Counter[Status]]  # of the hops that the segment touches
-    frames: dict[Modality, int]  # that begin within the segment
-    captured_ns: int  # capture time of the newest tick used
-    inferred_ns: int
-    batch: int
-    skew: Skew = UNKNOWN  # what was known of it when the segment began
-
-    @property
-    def text(self) -> str:
-        """The words."""
-        return " ".join(word.word for word in self.words)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from stream.overload import Step
 from stream.times import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from stream.segment import Caption
+    from stream.caption import Caption
 
 INTERIM_EVERY_NS = NS_PER_SECOND  # of what is said, while interims are few
 _INTERIMS, _HALF_VIDEO, _NO_VIDEO = 1, 2, 3  # levels: how many steps are taken

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from stream.align import Aligner
+from stream.caption import Caption, Word
 from stream.errors import Reason, RecordError
 from stream.frame import End, Frame, Modality, Record, to_record
 from stream.hop import Hop, Timing
@@ -14,7 +15,6 @@ from stream.overload import Overload
 from stream.progress import Progress
 from stream.publish import Model
 from stream.results import Maker
-from stream.segment import Caption, Word
 from stream.skew import UNKNOWN, Skew
 
 MS = 1_000_000

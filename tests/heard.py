@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from stream import metrics
+from stream.caption import Caption
 from stream.frame import End, Frame, Modality, Record
 from stream.hop import Hop, Status
 from stream.lane import Lane, Output
@@ -13,7 +14,6 @@ from stream.late import LateFrame
 from stream.progress import Progress
 from stream.publish import Prediction, SessionRecord
 from stream.results import Result
-from stream.segment import Caption
 from stream.skew import Skew
 from tests.echo import FRAME_MS, MS, T0_NS, EchoSegment, echo_lane, feed, live, sound, wake
 from tests.pressed import pictures

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from stream.caption import Caption
 from stream.clock import LaneClock
 from stream.frame import Frame, Modality, Record
 from stream.hop import Hop, Status
@@ -14,7 +15,6 @@ from stream.overload import Hurry, Overload
 from stream.progress import Progress
 from stream.publish import Prediction
 from stream.results import Result
-from stream.segment import Caption
 from stream.skew import Skew
 from tests.echo import HOP_NS, MS, T0_NS, EchoSegment, echo_lane
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from stream.caption import Caption
 from stream.decode import Language
 from stream.errors import Reason, RecordError
 from stream.features import Features, Fused, Window
@@ -20,7 +21,7 @@ from stream.frame import Frame, Modality
 from stream.hop import Hop, HopReason, Status
 from stream.predict import Predictor
 from stream.raster import MODALITIES, HopInput
-from stream.segment import Caption, OpenSegment
+from stream.segment import OpenSegment
 
 TICK_NS = 40_000_000
 HOP_TICKS, CONTEXT_TICKS = 8, 3

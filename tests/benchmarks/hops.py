@@ -32,10 +32,10 @@ from typing import ClassVar
 import orjson
 
 from stream import topics
+from stream.caption import Caption
 from stream.config import Settings
 from stream.frame import End, Frame, Modality, to_record
 from stream.hop import Hop, HopReason, Timing
-from stream.segment import Caption
 from stream.times import NS_PER_MS, NS_PER_SECOND
 from tests.benchmarks.ingest import SHAPES, STAGGER_NS, Load, Shape, one_session
 from tests.benchmarks.processes import LOOK_SECONDS, Stage, finish, raise_ended, running, stage

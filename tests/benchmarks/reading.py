@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from stream import clients
 from stream.align import Aligner
 from stream.assembly import intake
+from stream.caption import Caption
 from stream.config import Settings
 from stream.deadletter import DeadLetter
 from stream.errors import RecordError
@@ -29,7 +30,6 @@ from stream.owner import TAKE_RECORDS
 from stream.progress import Progress
 from stream.publish import Model, SessionRecord
 from stream.results import Maker, Result
-from stream.segment import Caption
 from stream.service import leave_garbage
 from stream.skew import Skew
 from stream.times import NS_PER_MS, NS_PER_SECOND

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from stream import clients, metrics, topics
 from stream.assembly import intake
+from stream.caption import Caption
 from stream.config import Settings
 from stream.delivery import Batch, FencedError, delivering
 from stream.frame import End, Frame, Modality
@@ -20,7 +21,6 @@ from stream.hop import Hop
 from stream.owner import Owner
 from stream.progress import EPOCH_KEY, epoch_value
 from stream.publish import Prediction
-from stream.segment import Caption
 from tests.echo import CONTEXT_NS, EchoSegment, echo_lane, letter, sound, unseen
 from tests.echo_service import (
     PATIENT,

@@ -9,13 +9,13 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from stream import clients, topics
+from stream.caption import Caption
 from stream.errors import InferenceError
 from stream.frame import End, Frame, Modality, Record
 from stream.hop import Hop
 from stream.owner import Owner
 from stream.progress import EPOCH_KEY, epoch_value
 from stream.publish import Prediction, SessionRecord
-from stream.segment import Caption
 from stream.service import one_error
 from stream.times import NS_PER_SECOND
 from tests.echo import CONTEXT_NS, FRAME_MS, MS, EchoSegment, echo_lane, sound, unseen

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import replace
 
 from stream import metrics
+from stream.caption import Caption, Word
 from stream.frame import Modality
 from stream.hop import Hop, HopReason, Status
-from stream.segment import Caption, Word
 from stream.spare import Spared
 from tests.aligning import AUDIO, HOP_MS, TEXT, VIDEO, audio, ms, ns, starts_ms, text, video
 

@@ -16,6 +16,7 @@ from collections import Counter
 from stream import topics
 from stream.align import Aligner
 from stream.assembly import intake
+from stream.caption import Caption
 from stream.config import Settings
 from stream.errors import RecordError
 from stream.frame import Frame, Modality
@@ -24,7 +25,6 @@ from stream.lane import Lane
 from stream.progress import Progress
 from stream.publish import Model
 from stream.results import Maker
-from stream.segment import Caption
 from stream.service import Stop, host
 from stream.skew import UNKNOWN
 from stream.times import NS_PER_MS, NS_PER_SECOND
