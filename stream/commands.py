@@ -63,7 +63,7 @@ def demo(
 def serve(settings: Settings) -> None:
     """Run the service until it is told to stop by SIGTERM or Ctrl-C.
 
-    Example: trivium serve --bootstrap-servers kafka:9092 --http 0.0.0.0:8383
+    Example: trivium serve --bootstrap-servers kafka:9092 --http 0.0.0.0:8383 --http-token-file token
     """
     from stream.service import serve as run
 

@@ -19,11 +19,12 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream import clients, logs, metrics, refused, web
+from stream import clients, logs, metrics, refused, server, web
 from stream.assembly import LaneMaker, context_ns, lane_maker
 from stream.config import Settings
 from stream.errors import BrokerError, TriviumError
 from stream.frame import Modality
+from stream.health import Health
 from stream.lenient import LenientReader
 from stream.owner import Owner
 from stream.startup import start_up
@@ -49,12 +50,13 @@ async def serve(settings: Settings) -> None:
         After the drain, if it was SIGINT.
     """
     logs.set_up(settings.log_format)
-    listener = web.listen(settings.http)
+    listener = server.listen(settings.http)
     stop = Stop()
     with one_error(settings), _stopped_without_kafka(settings, stop):
         async with asyncio.TaskGroup() as tasks:
-            health = web.Health()
-            beside = [tasks.create_task(web.serve(web.app(health), listener)), tasks.create_task(_beat(health))]
+            health = Health()
+            pages = web.app(settings, health)
+            beside = [tasks.create_task(server.serve(pages, listener, settings)), tasks.create_task(_beat(health))]
             report = await start_up(settings)
             leave_garbage()
             with closing(report.checked()) as predictor:
@@ -76,7 +78,7 @@ def leave_garbage() -> None:
 
 
 async def host(
-    settings: Settings, make_lane: LaneMaker, left_context_ns: int, health: web.Health, stop: asyncio.Event
+    settings: Settings, make_lane: LaneMaker, left_context_ns: int, health: Health, stop: asyncio.Event
 ) -> None:
     """Own the lanes that the group assigns, until `stop`; then drain."""
     async with (
@@ -125,7 +127,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ship
         consumer: AIOKafkaConsumer,
         make_owner: Callable[[int], Owner],
         tasks: asyncio.TaskGroup,
-        health: web.Health,
+        health: Health,
         reader: LenientReader,
     ) -> None:
         self._consumer = consumer
@@ -194,7 +196,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ship
         await asyncio.gather(*self._running, return_exceptions=True)
 
 
-async def _beat(health: web.Health) -> None:
+async def _beat(health: Health) -> None:
     while True:
         health.beat()
         await asyncio.sleep(BEAT_SECONDS)

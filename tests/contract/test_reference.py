@@ -18,6 +18,7 @@ from stream import content, forward, headers, metrics, publish, topics, web
 from stream.commands import app
 from stream.config import Settings
 from stream.errors import ConfigError, JobError, Reason
+from stream.health import Health
 from stream.hop import EndReason, HopReason, Outcome
 from stream.overload import Step
 from stream.sources import flag, shown
@@ -178,7 +179,7 @@ def test_every_value_of_a_metrics_own_label_is_there(metric: str, values: type[O
 
 
 def test_every_path_of_the_pages_is_there() -> None:
-    assert first_names("HTTP") == [getattr(route, "path", None) for route in web.app(web.Health()).routes]
+    assert first_names("HTTP") == [getattr(route, "path", None) for route in web.routes(Health())]
 
 
 def commands() -> dict[str, Any]:
