@@ -161,7 +161,7 @@ EVENTS_SENT = _counter(
 )
 EVENTS_COALESCED = _counter("events_coalesced_total", "Interims left out for readers who were slower than they came.")
 EVENTS_CLOSED = _counter(
-    "events_closed_total", "Readers of events that are gone, by why.", reason=("left", "behind", "stopping")
+    "events_closed_total", "Readers of events that are gone, by why.", reason=("left", "behind", "stopping", "failed")
 )
 EVENTS_DELIVERY_SECONDS = _histogram(
     "events_delivery_seconds",

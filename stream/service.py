@@ -19,8 +19,9 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream import clients, logs, metrics, refused, server, web
+from stream import clients, events, logs, metrics, refused, server, sessions, web
 from stream.assembly import LaneMaker, context_ns, lane_maker
+from stream.audience import Audience
 from stream.config import Settings
 from stream.errors import BrokerError, TriviumError
 from stream.frame import Modality
@@ -51,17 +52,20 @@ async def serve(settings: Settings) -> None:
     """
     logs.set_up(settings.log_format)
     listener = server.listen(settings.http)
+    server.allow_files(settings.events_clients)
     stop = Stop()
     with one_error(settings), _stopped_without_kafka(settings, stop):
         async with asyncio.TaskGroup() as tasks:
-            health = Health()
-            pages = web.app(settings, health)
+            health, audience = Health(), Audience(settings)
+            pages = web.app(settings, health, [events.routes(audience), sessions.routes(audience)])
             beside = [tasks.create_task(server.serve(pages, listener, settings)), tasks.create_task(_beat(health))]
             report = await start_up(settings)
             leave_garbage()
             with closing(report.checked()) as predictor:
                 log.info("started", extra=dict(report.found))
+                beside.append(tasks.create_task(audience.run()))
                 await host(settings, lane_maker(settings, predictor), context_ns(predictor), health, stop.wished)
+            audience.close()
             for task in beside:
                 task.cancel()
     if stop.signal is signal.SIGINT:
