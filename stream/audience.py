@@ -43,6 +43,8 @@ class Audience:
 
     Attributes
     ----------
+    count : int
+        How many are told by now.
     ready : asyncio.Event
         Set once memory holds what was said last: until then nobody can be told what "now" is.
     """
@@ -56,13 +58,13 @@ class Audience:
         self.readers = Readers(settings, self.topic)
         self.source = f"/trivium/{clients.group(settings)}/events"
         self._members: dict[str | None, set[Subscription]] = {}
-        self._count = 0
+        self.count = 0
         self._reading = Reading()
 
     @property
     def is_full(self) -> bool:
         """Whether nobody more is let in."""
-        return self._count >= self.settings.events_clients
+        return self.count >= self.settings.events_clients
 
     async def run(self) -> None:
         """Read and tell, for ever; the topics must be there.
@@ -101,16 +103,16 @@ class Audience:
         """Tell it of news until the end of the block."""
         name = subscription.wanted.session
         self._members.setdefault(name, set()).add(subscription)
-        self._count += 1
-        metrics.EVENTS_CLIENTS.set(self._count)
+        self.count += 1
+        metrics.EVENTS_CLIENTS.set(self.count)
         try:
             yield
         finally:
             self._members[name].discard(subscription)
             if not self._members[name]:
                 del self._members[name]
-            self._count -= 1
-            metrics.EVENTS_CLIENTS.set(self._count)
+            self.count -= 1
+            metrics.EVENTS_CLIENTS.set(self.count)
 
     def close(self) -> None:
         """Say goodbye to everybody: the service stops."""

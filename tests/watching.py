@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -127,12 +126,14 @@ class Site:
 
 
 @asynccontextmanager
-async def watched(settings: Settings, protocol: type[PatientProtocol] = PatientProtocol) -> AsyncIterator[Site]:
+async def watched(
+    settings: Settings, protocol: type[PatientProtocol] = PatientProtocol, address: str = "127.0.0.1:0"
+) -> AsyncIterator[Site]:
     """Serve events and sessions as `trivium serve` does; goodbye is said at the end."""
     audience = Audience(settings)
     pages = web.app(settings, Health(), [events.routes(audience), sessions.routes(audience)])
     await topics.prepare(settings)
-    listener = server.listen("127.0.0.1:0")
+    listener = server.listen(address)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with asyncio.TaskGroup() as tasks:
         running = [
@@ -194,7 +195,3 @@ async def until(coming: AsyncIterator[Told], done: Callable[[list[Told]], bool])
         if done(found):
             break
     return found
-
-
-def now_ms() -> float:
-    return time.time() * 1000
