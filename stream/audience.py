@@ -46,13 +46,17 @@ class Audience:
     count : int
         How many are told by now.
     ready : asyncio.Event
-        Set once memory holds what was said last: until then nobody can be told what "now" is.
+        Set once memory holds what was said last: until then nobody can be told what "now" is. Set at the end, too, so that
+        nobody waits for it.
+    is_closed : bool
+        Whether nobody is told anything any more.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.topic = settings.topic_prefix + topics.PREDICTIONS
         self.ready = asyncio.Event()
+        self.is_closed = False
         self.ring = Ring(self.topic, settings.events_buffer_bytes)
         self.board = Board()
         self.readers = Readers(settings, self.topic)
@@ -116,6 +120,8 @@ class Audience:
 
     def close(self) -> None:
         """Say goodbye to everybody: the service stops."""
+        self.is_closed = True
+        self.ready.set()
         for subscription in self._everybody():
             subscription.leave("stopping")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
@@ -78,10 +79,10 @@ def routes(audience: Audience) -> list[BaseRoute]:
         if audience.is_full:
             metrics.HTTP_REFUSED.labels("clients").inc()
             return _told(503, f"{audience.settings.events_clients} read events already: come again, or elsewhere", "5")
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(audience.ready.wait(), READY_SECONDS)
-        except TimeoutError:
-            return _told(503, "the service is starting, or Kafka does not answer: come again", "5")
+        if audience.is_closed or not audience.ready.is_set():
+            return _told(503, "the service starts or stops, or Kafka does not answer: come again", "5")
         try:
             return EventStream(audience, await _subscription(audience, request))
         except CursorError as error:

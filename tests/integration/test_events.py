@@ -9,6 +9,10 @@ import orjson
 import pytest
 from httpx_sse import aconnect_sse
 
+from stream import events, web
+from stream.audience import Audience
+from stream.config import Settings
+from stream.health import Health
 from tests.echo_service import settings_of
 from tests.watching import (
     Publisher,
@@ -193,6 +197,17 @@ async def test_whoever_is_there_when_the_service_stops_is_told(broker: str, topi
         reading = tasks.create_task(stream.aread())
         await reading_began(site)
     assert b'"data":{"reason":"stopping"}' in reading.result()
+
+
+async def test_whoever_waits_for_a_service_that_never_starts_is_sent_away_when_it_stops() -> None:
+    audience = Audience(Settings())
+    pages = web.app(Settings(), Health(), [events.routes(audience)])
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url="http://localhost")
+    async with client, asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(client.get("/events"))
+        await asyncio.sleep(0)
+        audience.close()
+    assert asking.result().status_code == 503
 
 
 async def reading_began(site: Site) -> None:
