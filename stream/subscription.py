@@ -83,19 +83,19 @@ class Subscription:
         async for block in self._missed_ahead():
             yield block
         while self.leaves is None:
-            if not self._ring.has_all_from(self._cursor):
-                if self._is_live:
-                    self.leave("behind")
-                    break
-                async for block in self._caught_up():
-                    yield block
-            elif block := self._recent():
-                yield block
-            else:
+            if self._is_up():
                 self._is_live = True
                 await self._news()
                 if beat := self._beat():
                     yield beat
+            elif self._ring.has_all_from(self._cursor):
+                if block := self._recent():
+                    yield block
+            elif self._is_live:
+                self.leave("behind")
+            else:
+                async for block in self._caught_up():
+                    yield block
         if self.leaves != "left":
             yield self._notice(CLOSED, {"reason": self.leaves})
 
@@ -113,6 +113,10 @@ class Subscription:
         if self._is_live and not self.stirred.is_set() and next(self._pending(), None) is None:
             self._pass_all()
 
+    def _is_up(self) -> bool:
+        """Whether it has looked at all there is."""
+        return self._number == self._ring.next and (self._is_live or self._ring.has_all_from(self._cursor))
+
     async def _news(self) -> None:
         await self.stirred.wait()
         self.stirred.clear()
@@ -122,6 +126,11 @@ class Subscription:
             event = kept.event
             if self.wanted.has(event) and not self._cursor.is_past(event.partition, event.offset):
                 yield kept
+
+    def _narrow(self, events: list[Event]) -> None:
+        """Keep of a session's subscription the partition that its events are in, once there is one."""
+        if self.wanted.session is not None and events and len(self._cursor.offsets) > 1:
+            self._cursor.narrow(events[0].partition)
 
     def _pass_all(self) -> None:
         self._number = self._ring.next
@@ -135,6 +144,7 @@ class Subscription:
         if not events:
             self._pass_all()
             return b""
+        self._narrow(events)
         if self._is_live:
             metrics.EVENTS_DELIVERY_SECONDS.observe(time.monotonic() - events[0].read_seconds)
         is_shared = self._is_before(pending[id(events[0])])
@@ -166,6 +176,7 @@ class Subscription:
             for gap in piece.gaps:
                 yield self._gap(gap)
             news = [event for event, message in piece.events if reading.is_news(message) and self.wanted.has(event)]
+            self._narrow(news)
             parts: list[bytes] = []
             for event in without_superseded(news):
                 parts += self._parts(event, self._id_after(event))

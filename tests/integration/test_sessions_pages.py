@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import asyncio
+import re
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -14,6 +19,7 @@ from tests.command import until as until_so
 from tests.echo_service import settings_of
 from tests.watching import ended, final, prediction, publishing, started, watched
 
+README = Path(__file__).parents[2] / "README.md"
 CAPTIONS = """WEBVTT
 
 00:00:00.000 --> 00:00:01.000
@@ -89,6 +95,41 @@ async def test_watch_by_url_goes_on_where_it_was_when_the_service_comes_back(bro
         await publisher.publish(final("a", 1))
         async with watched(settings, address=site.url.removeprefix("http://")):
             assert '"a 1"' in await line_with(process.stdout, "text")
+
+
+async def test_the_client_in_the_readme_loses_nothing_over_a_restart(
+    broker: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    (tmp_path / "client.py").write_text(readme_client())
+    settings = settings_of(broker, topic_prefix)
+    async with AsyncExitStack() as stack:
+        publisher = await stack.enter_async_context(publishing(settings))
+        async with watched(settings) as site:
+            process = await stack.enter_async_context(client(tmp_path / "client.py", f"{site.url}/events"))
+            await until_so(lambda: site.audience.count == 1)
+            await publisher.publish(prediction("a", 0, "?"), final("a", 0))
+            assert await line_with(process.stdout, "") == "a a 0\n"
+        await publisher.publish(final("a", 1))
+        async with watched(settings, address=site.url.removeprefix("http://")):
+            await publisher.publish(final("a", 2))
+            assert [await line_with(process.stdout, "") for _ in "12"] == ["a a 1\n", "a a 2\n"]
+
+
+@asynccontextmanager
+async def client(path: Path, url: str) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(sys.executable, path, url, stdout=asyncio.subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+def readme_client() -> str:
+    """The program that the README shows."""
+    (program,) = re.findall(r"^```python\n(.+?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(program.splitlines()) <= 31
+    return str(program)
 
 
 async def test_watch_by_url_says_in_one_line_what_is_wrong(broker: str, topic_prefix: str, tmp_path: Path) -> None:
