@@ -108,13 +108,21 @@ async def _subscription(audience: Audience, request: Request) -> Subscription:
         partitions, one = audience.settings.partitions, wanted.session is not None
         cursor = Cursor.parse(last_id, audience.topic, partitions, one=one)
     elif begin == "beginning":
-        begins, _ = await audience.readers.bounds(audience.ring.head)
-        cursor = Cursor(audience.topic, begins)
+        cursor = await _beginning(audience, wanted)
     else:
         cursor = audience.now()
     _narrow(audience, wanted, cursor)
     latest = audience.latest(wanted.session) if wanted.session and begin == "latest" and not last_id else ()
     return audience.subscribe(wanted, cursor, latest)
+
+
+async def _beginning(audience: Audience, wanted: Wanted) -> Cursor:
+    """Where the topic begins; for one session where it began itself, if that is known: days of others may lie before."""
+    row = audience.board.get(wanted.session) if wanted.session else None
+    if row is not None and row.first_offset is not None:
+        return Cursor(audience.topic, {row.partition: row.first_offset})
+    begins, _ = await audience.readers.bounds(audience.ring.head)
+    return Cursor(audience.topic, begins)
 
 
 def _narrow(audience: Audience, wanted: Wanted, cursor: Cursor) -> None:

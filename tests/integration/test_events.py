@@ -15,6 +15,7 @@ from stream.config import Settings
 from stream.health import Health
 from tests.echo_service import settings_of
 from tests.watching import (
+    T0_MS,
     Publisher,
     Site,
     Told,
@@ -139,6 +140,21 @@ async def test_a_new_subscriber_may_have_everything_that_is_kept(broker: str, to
         await publisher.publish(*(final("a", number) for number in range(20)))
         async with watched(settings) as site, subscribed(f"{site.url}/events", **{"from": "beginning"}) as coming:
             assert len(finals(await until(coming, lambda found: len(found) == 20))) == 20
+
+
+async def test_a_new_subscriber_may_have_all_of_one_session_from_where_it_last_began(
+    broker: str, topic_prefix: str
+) -> None:
+    settings = settings_of(broker, topic_prefix)
+    async with publishing(settings) as publisher:
+        await publisher.publish(started("a"), final("a", 0, "long ago"), ended("a", 1))
+        await publisher.publish(final("b", 1), started("a", T0_MS + 60_000), final("a", 30), final("a", 31))
+        async with (
+            watched(settings) as site,
+            subscribed(f"{site.url}/sessions/a/events", **{"from": "beginning"}) as coming,
+        ):
+            found = await until(coming, lambda found: len(found) == 3)
+    assert [event.data.get("state") or event.text for event in found] == ["started", "a 30", "a 31"]
 
 
 async def test_a_new_subscriber_may_have_how_a_session_stands_first(broker: str, topic_prefix: str) -> None:
