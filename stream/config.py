@@ -122,6 +122,9 @@ class Settings(BaseSettings):
         900_000, description="Largest value of a record; larger ones are dead letters."
     )
     max_pixels: Count = Field(4_000_000, description="Largest picture; larger ones are dead letters.")
+    max_sources: Count = Field(32, description="Pages that may send frames to this process at once.")
+    source_frames_per_second: Count = Field(200, description="Messages that one page may send in a second.")
+    source_bytes_per_second: Bytes = Field(4 * MIB, description="Bytes that one page may send in a second.")
     default_audio_type: AudioType = Field(
         "audio/L16;rate=16000;channels=1", description="Content type of audio records that name none."
     )

@@ -112,6 +112,11 @@ SVD_EXPLAINED_ENERGY_RATIO = _gauge(
     "svd_explained_energy_ratio", "Share of the training features' energy that is kept."
 )
 
+# Pages as sources.
+SOURCES = _gauge("sources", "Pages that are connected to send frames.")
+SOURCE_FRAMES = _counter("source_frames_total", "Frames, heartbeats and ends taken from pages.", modality=Modality)
+SOURCE_ERRORS = _counter("source_errors_total", "Messages of pages that were refused, by reason.", reason=Reason)
+
 # What goes out.
 MODALITY_STATUS = _counter(
     "modality_status_total", "Finals by the status of each modality.", modality=Modality, status=Status

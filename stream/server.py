@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from stream import metrics
 from stream.errors import ConfigError
+from stream.structured import max_message_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +40,6 @@ UNSENT_BYTES = 16 << 10  # of one connection, in this process, before its sender
 KERNEL_BYTES = 64 << 10  # of one connection, in the kernel; it doubles it
 SPARE_CLIENTS = 256  # pages, probes and sources beside the readers of events
 SPARE_FILES = 512  # Kafka's connections, models, decoding processes
-WEBSOCKET_QUEUE = 8  # messages of one WebSocket that wait to be read
-ENVELOPE_BYTES = 64 << 10  # of a WebSocket's message beside the frame
 
 
 def listen(http: str) -> socket.socket:
@@ -70,13 +70,46 @@ def allow_files(clients: int) -> None:
         log.warning("open files: %d allowed, %d needed for events_clients: raise the limit (ulimit -Hn)", hard, needed)
 
 
-class PatientProtocol(H11Protocol):
+class _Impatient(asyncio.Protocol):
+    """Cuts off a client that takes nothing of an answer for so long."""
+
+    stall_seconds: ClassVar[float] = STALL_SECONDS
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _stall: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        super().pause_writing()
+        self._stall = self.loop.call_later(self.stall_seconds, self._cut, "reading")
+
+    def resume_writing(self) -> None:
+        """Write on: the client has read."""
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        if self._stall is not None:
+            self._stall.cancel()
+        super().connection_lost(exc)
+
+    def _cut(self, doing: str) -> None:
+        metrics.HTTP_REFUSED.labels("slow").inc()
+        log.info("cut off a client that was too slow at %s", doing)
+        self.transport.abort()
+
+
+class PatientSocket(_Impatient, WebSocketsSansIOProtocol):
+    """One WebSocket whose client has only so much time to read; how it writes is `conversation.py`'s."""
+
+
+class PatientProtocol(_Impatient, H11Protocol):
     """One connection whose client has only so much time to write a request, and to read its answer."""
 
     request_seconds: ClassVar[float] = REQUEST_SECONDS
-    stall_seconds: ClassVar[float] = STALL_SECONDS
     _timer: asyncio.TimerHandle | None = None
-    _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request from now on."""
@@ -99,22 +132,9 @@ class PatientProtocol(H11Protocol):
         self._forget_request()
         super().handle_websocket_upgrade(event)  # type: ignore[arg-type]
 
-    def pause_writing(self) -> None:
-        """Wait for the client to read."""
-        super().pause_writing()
-        self._stall = self.loop.call_later(self.stall_seconds, self._cut, "reading")
-
-    def resume_writing(self) -> None:
-        """Write on: the client has read."""
-        super().resume_writing()
-        if self._stall is not None:
-            self._stall.cancel()
-
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Wait for no request any more."""
         self._forget_request()
-        if self._stall is not None:
-            self._stall.cancel()
         super().connection_lost(exc)
 
     def _watch_request(self) -> None:
@@ -129,11 +149,6 @@ class PatientProtocol(H11Protocol):
             self._timer.cancel()
             self._timer = None
 
-    def _cut(self, doing: str) -> None:
-        metrics.HTTP_REFUSED.labels("slow").inc()
-        log.info("cut off a client that was too slow at %s", doing)
-        self.transport.abort()
-
 
 class _Server(uvicorn.Server):
     @contextmanager
@@ -147,6 +162,7 @@ async def serve(
     listener: socket.socket,
     settings: Settings,
     protocol: type[PatientProtocol] = PatientProtocol,
+    socket_protocol: type[PatientSocket] = PatientSocket,
 ) -> None:
     """Answer until cancelled, then close the listener once the answers under way are out.
 
@@ -158,6 +174,7 @@ async def serve(
     config = uvicorn.Config(
         pages,
         http=protocol,
+        ws=socket_protocol,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -166,8 +183,7 @@ async def serve(
         proxy_headers=False,
         limit_concurrency=settings.events_clients + SPARE_CLIENTS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        ws_max_size=settings.max_record_bytes + ENVELOPE_BYTES,
-        ws_max_queue=WEBSOCKET_QUEUE,
+        ws_max_size=max_message_bytes(settings.max_record_bytes),
         ws_per_message_deflate=False,
         ssl_certfile=settings.http_certfile,
         ssl_keyfile=settings.http_keyfile,

@@ -19,13 +19,14 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream import clients, events, logs, metrics, refused, server, sessions, web
-from stream.assembly import LaneMaker, context_ns, lane_maker
+from stream import clients, events, logs, metrics, pages, refused, server, sessions, web
+from stream.assembly import LaneMaker, context_ns, lane_maker, wanted
 from stream.audience import Audience
 from stream.config import Settings
 from stream.errors import BrokerError, TriviumError
 from stream.frame import Modality
 from stream.health import Health
+from stream.ingress import Ingress
 from stream.lenient import LenientReader
 from stream.owner import Owner
 from stream.startup import start_up
@@ -56,15 +57,17 @@ async def serve(settings: Settings) -> None:
     stop = Stop()
     with one_error(settings), _stopped_without_kafka(settings, stop):
         async with asyncio.TaskGroup() as tasks:
-            health, audience = Health(), Audience(settings)
-            pages = web.app(settings, health, [events.routes(audience), sessions.routes(audience)])
-            beside = [tasks.create_task(server.serve(pages, listener, settings)), tasks.create_task(_beat(health))]
+            health, audience, ingress = Health(), Audience(settings), Ingress(settings)
+            parts = [events.routes(audience), sessions.routes(audience), ingress.routes(), pages.routes()]
+            app = web.app(settings, health, parts)
+            beside = [tasks.create_task(server.serve(app, listener, settings)), tasks.create_task(_beat(health))]
             report = await start_up(settings)
             leave_garbage()
             with closing(report.checked()) as predictor:
                 log.info("started", extra=dict(report.found))
                 beside.append(tasks.create_task(audience.run()))
-                await host(settings, lane_maker(settings, predictor), context_ns(predictor), health, stop.wished)
+                async with ingress.open(wanted(predictor)):
+                    await host(settings, lane_maker(settings, predictor), context_ns(predictor), health, stop.wished)
             audience.close()
             for task in beside:
                 task.cancel()
