@@ -10,6 +10,7 @@ from functools import partial
 
 from stream.align import Aligner
 from stream.config import Settings
+from stream.conversation import Wanted
 from stream.frame import Modality
 from stream.hop import Timing
 from stream.lane import Intake, Lane
@@ -73,6 +74,11 @@ def timing(settings: Settings, predictor: Predictor) -> Timing:
         session_end_ns=_ns(settings.session_end_ms),
         max_jump_ns=_ns(settings.max_jump_ms),
     )
+
+
+def wanted(predictor: Predictor) -> Wanted:
+    """What pages are asked for: pictures as often as there are ticks, sound at the rate of the encoder."""
+    return Wanted(predictor.bundle.tick_ns / NS_PER_MS, predictor.bundle.manifest.rate_hz)
 
 
 def context_ns(predictor: Predictor) -> int:

@@ -19,6 +19,7 @@ TRANSACTION_TIMEOUT_MS = 10_000  # a lane that hangs holds up the readers of its
 OUTAGE_MS = 120_000  # a record that waits this long for its acknowledgement stops the process
 GROUP_SESSION_MS = 6_000  # so long nobody has a killed worker's lanes; brokers allow no less by default
 HEARTBEAT_MS = 2_000
+EVENTS_FETCH_BYTES = 256 * 1024  # of a partition at once, by each reader of events
 FETCH_WAIT_MS = 100  # a partition that is resumed waits for the fetch under way at most this long
 
 
@@ -53,6 +54,17 @@ def partition_reader(settings: Settings, partition: TopicPartition) -> AIOKafkaC
     )
     reader.assign([partition])
     return reader
+
+
+def events_reader(settings: Settings) -> AIOKafkaConsumer:
+    """A consumer outside any group that is told what to read, and raises where that is no longer there."""
+    return AIOKafkaConsumer(
+        **settings.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=EVENTS_FETCH_BYTES,
+    )
 
 
 def producer(settings: Settings, **transactions: str | int) -> AIOKafkaProducer:

@@ -63,7 +63,7 @@ def demo(
 def serve(settings: Settings) -> None:
     """Run the service until it is told to stop by SIGTERM or Ctrl-C.
 
-    Example: trivium serve --bootstrap-servers kafka:9092 --http 0.0.0.0:8383
+    Example: trivium serve --bootstrap-servers kafka:9092 --http 0.0.0.0:8383 --http-token-file token
     """
     from stream.service import serve as run
 
@@ -154,6 +154,9 @@ def watch(
     vtt: Annotated[bool, typer.Option("--vtt", help="Finals as WebVTT on standard output.")] = False,
     final: Annotated[bool, typer.Option("--final", help="Finals only.")] = False,
     session: Annotated[str | None, typer.Option(metavar="NAME", help="Only this session.")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Of a running service, in place of Kafka: http://localhost:8383.")
+    ] = None,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="First all that the topic holds.")] = False,
     until_ended: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Stop once so many sessions have ended.")
@@ -176,7 +179,7 @@ def watch(
     if timeout is not None and until_ended is None:
         raise ConfigError("--timeout was given without --until-ended: say how many sessions are to end by then.")
     settings = Settings.load(config)
-    wanted = Wanted(session, final, from_beginning, until_ended, timeout)
+    wanted = Wanted(session, url, final, from_beginning, until_ended, timeout)
     with JsonLines() if json else WebVtt() if vtt else Captions() as view:
         asyncio.run(run(settings, wanted, view))
 

@@ -17,12 +17,13 @@ from stream.content import TEXT
 from stream.errors import ConfigError
 from stream.fields import (
     EMPTY_IS_NONE,
-    WITH_CERTIFICATE,
+    NEEDED_BEYOND_LOOPBACK,
     Address,
     AudioType,
     Bytes,
     Count,
     File,
+    Hosts,
     Ms,
     Name,
     PositiveMs,
@@ -32,6 +33,7 @@ from stream.fields import (
     VideoType,
     at_most,
     only_with,
+    with_certificate,
 )
 from stream.sources import environment_layer, faults, file_layer, flag_layer
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1 << 20
+WITH_SSL_CERTIFICATE = with_certificate("ssl_certfile", "ssl_keyfile")
 
 
 class ClientOptions(TypedDict):
@@ -76,7 +79,22 @@ class Settings(BaseSettings):
     decoders: Annotated[int | None, Field(ge=0), EMPTY_IS_NONE] = Field(
         None, description="Processes that decode pictures; none: one for each usable core, 0: threads do."
     )
-    http: Address = Field("127.0.0.1:8383", description="Where health and metrics are served, HOST:PORT.")
+    http: Address = Field("127.0.0.1:8383", description="Where pages, events and metrics are served, HOST:PORT.")
+    http_token_file: Annotated[File | None, EMPTY_IS_NONE, NEEDED_BEYOND_LOOPBACK] = Field(
+        None, description="File that holds the token for pages and events."
+    )
+    http_hosts: Hosts = Field("", description="Further names under which it is reached, with commas between.")
+    http_certfile: Annotated[File | None, EMPTY_IS_NONE] = Field(
+        None, description="PEM file of the pages' certificate; none: plain HTTP."
+    )
+    http_keyfile: Annotated[File | None, EMPTY_IS_NONE, with_certificate("http_certfile", "http_keyfile")] = Field(
+        None, description="PEM file of that certificate's key."
+    )
+    events_clients: Count = Field(1_000, description="Most readers of events at once.")
+    events_readers: Count = Field(4, description="Kafka readers shared by those who resume from long ago.")
+    events_buffer_bytes: Bytes = Field(
+        32 * MIB, description="Recent events kept in memory; a reader further behind is closed."
+    )
     delivery: Literal["exactly-once", "at-least-once"] = Field(
         "exactly-once", description="What a crash may do to finals; the second is for brokers without transactions."
     )
@@ -104,6 +122,9 @@ class Settings(BaseSettings):
         900_000, description="Largest value of a record; larger ones are dead letters."
     )
     max_pixels: Count = Field(4_000_000, description="Largest picture; larger ones are dead letters.")
+    max_sources: Count = Field(32, description="Pages that may send frames to this process at once.")
+    source_frames_per_second: Count = Field(200, description="Messages that one page may send in a second.")
+    source_bytes_per_second: Bytes = Field(4 * MIB, description="Bytes that one page may send in a second.")
     default_audio_type: AudioType = Field(
         "audio/L16;rate=16000;channels=1", description="Content type of audio records that name none."
     )
@@ -128,7 +149,7 @@ class Settings(BaseSettings):
     ssl_certfile: Annotated[File | None, EMPTY_IS_NONE, only_with("SSL", needed=False)] = Field(
         None, description="PEM file of the client's certificate."
     )
-    ssl_keyfile: Annotated[File | None, EMPTY_IS_NONE, only_with("SSL", needed=False), WITH_CERTIFICATE] = Field(
+    ssl_keyfile: Annotated[File | None, EMPTY_IS_NONE, only_with("SSL", needed=False), WITH_SSL_CERTIFICATE] = Field(
         None, description="PEM file of the client's key."
     )
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from rich.console import Console
 
@@ -74,10 +75,11 @@ async def demo(settings: Settings, clips: Sequence[Path], hop_ns: int, *, keep: 
             started = time.monotonic()
             async with service(reached, config, keep=keep) as serving:
                 console.print(f"The service was ready after {time.monotonic() - started:.1f} s.", style="dim")
+                console.print(f"In a browser: {_page(serving, program)}", style="dim", soft_wrap=True)
                 tallies = await _perform(reached, program, serving, console)
                 _report(program, tallies, console)
                 if keep:
-                    _tell(address, serving, console)
+                    _tell(address, serving, program, console)
 
 
 def _program(clips: Sequence[Path], folder: Path, hop_ns: int, console: Console) -> Program:
@@ -140,9 +142,16 @@ def _report(program: Program, tallies: Sequence[Tally], console: Console) -> Non
         raise JobError(f"No final came for {', '.join(silent)}, expected one each: is anything said in the clip?")
 
 
-def _tell(address: str, serving: Service, console: Console) -> None:
+def _page(serving: Service, program: Program) -> str:
+    """Where the first session is followed."""
+    return f"http://{serving.http}/sessions/{quote(program.sessions[0], safe='')}"
+
+
+def _tell(address: str, serving: Service, program: Program, console: Console) -> None:
     console.print(
-        f"\nStill running. Follow it: KAFKA_BOOTSTRAP_SERVERS={address} {sys.argv[0]} watch\n"
+        f"\nStill running. See it: {_page(serving, program)}\n"
+        f"Your own camera and microphone: http://{serving.http}/live\n"
+        f"Follow it: KAFKA_BOOTSTRAP_SERVERS={address} {sys.argv[0]} watch\n"
         f"Stop the service: kill {serving.process.pid}   (it answers at http://{serving.http}, its log is {serving.log})\n"
         "Stop Kafka: deploy/kafka stop",
         soft_wrap=True,

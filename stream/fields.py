@@ -6,6 +6,7 @@ Checks across settings look at fields declared before, and only at those that ar
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -56,9 +57,30 @@ def only_with(protocol: str, *, needed: bool) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _with_certificate(value: object, info: ValidationInfo) -> object:
-    if "ssl_certfile" in info.data and (value is None) != (info.data["ssl_certfile"] is None):
-        raise ValueError("ssl_certfile and ssl_keyfile, both or neither")
+def with_certificate(certfile: str, keyfile: str) -> AfterValidator:
+    """A key is given with its certificate, declared before it, or neither is."""
+
+    def check(value: object, info: ValidationInfo) -> object:
+        if certfile in info.data and (value is None) != (info.data[certfile] is None):
+            raise ValueError(f"{certfile} and {keyfile}, both or neither")
+        return value
+
+    return AfterValidator(check)
+
+
+def is_loopback(http: str) -> bool:
+    """Whether an address `HOST:PORT` is reached from this machine only."""
+    host = http.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _needed_beyond_loopback(value: object, info: ValidationInfo) -> object:
+    http = info.data.get("http")
+    if value is None and http is not None and not is_loopback(http):
+        raise ValueError(f"a file that holds a token, since http = {http} is reached from other machines")
     return value
 
 
@@ -90,7 +112,7 @@ def _content_of(modality: Modality, example: str) -> AfterValidator:
 
 
 _HOST_PORT = r"(\[[0-9a-fA-F:]+\]|[^\s,:\[\]]+):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
-WITH_CERTIFICATE = AfterValidator(_with_certificate)
+NEEDED_BEYOND_LOOPBACK = AfterValidator(_needed_beyond_loopback)
 EMPTY_IS_NONE = BeforeValidator(lambda value: None if value == "" else value)
 
 Ms = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_three_decimals)]
@@ -99,6 +121,7 @@ Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=1)]
 Servers = Annotated[str, _matching(rf"{_HOST_PORT}(\s*,\s*{_HOST_PORT})*", "HOST:PORT, or several with commas between")]
 Address = Annotated[str, _matching(_HOST_PORT, "HOST:PORT")]
+Hosts = Annotated[str, _matching(r"([^\s,:/]+(\s*,\s*[^\s,:/]+)*)?", "names of hosts without ports, commas between")]
 Name = Annotated[str, _matching(r"\S(.*\S)?", "a name without spaces around it")]
 File = Annotated[Path, AfterValidator(_is_file)]
 Prefix = Annotated[str, _matching(r"[a-zA-Z0-9._-]{0,200}", "at most 200 of the characters a-z A-Z 0-9 . _ -")]

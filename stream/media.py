@@ -51,7 +51,7 @@ def picture(frame: Frame, max_pixels: int) -> av.VideoFrame:
         `too_many_pixels` from the header alone, before anything is decoded; `bad_media` when there
         is no such header or the decoder finds no whole picture behind it.
     """
-    width_px, height_px = _checked_size(frame.payload, frame.content_type, max_pixels)
+    width_px, height_px = checked_size(frame.payload, frame.content_type, max_pixels)
     payload = _PLAIN[frame.content_type](frame.payload)
     decoder = cast("VideoCodecContext", av.CodecContext.create(_DECODERS[frame.content_type], "r"))
     decoder.thread_count = 1
@@ -79,8 +79,8 @@ def _without_tags(image: av.VideoFrame) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(image.to_ndarray(format="rgb24"), format="rgb24")
 
 
-def _checked_size(payload: bytes, content_type: str, max_pixels: int) -> tuple[int, int]:
-    """Width and height that the header tells.
+def checked_size(payload: bytes, content_type: str, max_pixels: int) -> tuple[int, int]:
+    """Width and height that the header tells; nothing is decoded.
 
     imagesize reads many formats, XML among them: it is shown nothing but what begins as the content type says.
     """

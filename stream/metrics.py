@@ -112,6 +112,11 @@ SVD_EXPLAINED_ENERGY_RATIO = _gauge(
     "svd_explained_energy_ratio", "Share of the training features' energy that is kept."
 )
 
+# Pages as sources.
+SOURCES = _gauge("sources", "Pages that are connected to send frames.")
+SOURCE_FRAMES = _counter("source_frames_total", "Frames, heartbeats and ends taken from pages.", modality=Modality)
+SOURCE_ERRORS = _counter("source_errors_total", "Messages of pages that were refused, by reason.", reason=Reason)
+
 # What goes out.
 MODALITY_STATUS = _counter(
     "modality_status_total", "Finals by the status of each modality.", modality=Modality, status=Status
@@ -148,6 +153,28 @@ DECODERS_RESIDENT_MEMORY_BYTES = _gauge(
     "decoders_resident_memory_bytes",
     "Resident memory of the processes that decode, which the service's own leaves out.",
 )
+
+# Who watches.
+HTTP_REFUSED = _counter(
+    "http_refused_total",
+    "Requests refused and clients cut off, by why.",
+    reason=("host", "origin", "token", "size", "clients", "slow"),
+)
+EVENTS_CLIENTS = _gauge("events_clients", "Readers of events.")
+EVENTS_SENT = _counter(
+    "events_sent_total", "Events handed to readers' connections.", kind=("interim", "final", "session", "gap")
+)
+EVENTS_COALESCED = _counter("events_coalesced_total", "Interims left out for readers who were slower than they came.")
+EVENTS_CLOSED = _counter(
+    "events_closed_total", "Readers of events that are gone, by why.", reason=("left", "behind", "stopping", "failed")
+)
+EVENTS_DELIVERY_SECONDS = _histogram(
+    "events_delivery_seconds",
+    "Seconds from reading an event to handing it to a live reader's connection.",
+    _STEP_BUCKETS_SECONDS,
+)
+EVENTS_BUFFER_BYTES = _gauge("events_buffer_bytes", "Bytes of recent events that are kept for readers.")
+EVENTS_READERS_BUSY = _gauge("events_readers_busy", "Kafka readers at work for those who resume from long ago.")
 
 
 def forget_lane(lane: int, topics: Iterable[str]) -> None:

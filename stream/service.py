@@ -19,11 +19,14 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream import clients, logs, metrics, refused, web
-from stream.assembly import LaneMaker, context_ns, lane_maker
+from stream import clients, events, logs, metrics, pages, refused, server, sessions, web
+from stream.assembly import LaneMaker, context_ns, lane_maker, wanted
+from stream.audience import Audience
 from stream.config import Settings
 from stream.errors import BrokerError, TriviumError
 from stream.frame import Modality
+from stream.health import Health
+from stream.ingress import Ingress
 from stream.lenient import LenientReader
 from stream.owner import Owner
 from stream.startup import start_up
@@ -49,17 +52,23 @@ async def serve(settings: Settings) -> None:
         After the drain, if it was SIGINT.
     """
     logs.set_up(settings.log_format)
-    listener = web.listen(settings.http)
+    listener = server.listen(settings.http)
+    server.allow_files(settings.events_clients)
     stop = Stop()
     with one_error(settings), _stopped_without_kafka(settings, stop):
         async with asyncio.TaskGroup() as tasks:
-            health = web.Health()
-            beside = [tasks.create_task(web.serve(web.app(health), listener)), tasks.create_task(_beat(health))]
+            health, audience, ingress = Health(), Audience(settings), Ingress(settings)
+            parts = [events.routes(audience), sessions.routes(audience), ingress.routes(), pages.routes()]
+            app = web.app(settings, health, parts)
+            beside = [tasks.create_task(server.serve(app, listener, settings)), tasks.create_task(_beat(health))]
             report = await start_up(settings)
             leave_garbage()
             with closing(report.checked()) as predictor:
                 log.info("started", extra=dict(report.found))
-                await host(settings, lane_maker(settings, predictor), context_ns(predictor), health, stop.wished)
+                beside.append(tasks.create_task(audience.run()))
+                async with ingress.open(wanted(predictor)):
+                    await host(settings, lane_maker(settings, predictor), context_ns(predictor), health, stop.wished)
+            audience.close()
             for task in beside:
                 task.cancel()
     if stop.signal is signal.SIGINT:
@@ -76,7 +85,7 @@ def leave_garbage() -> None:
 
 
 async def host(
-    settings: Settings, make_lane: LaneMaker, left_context_ns: int, health: web.Health, stop: asyncio.Event
+    settings: Settings, make_lane: LaneMaker, left_context_ns: int, health: Health, stop: asyncio.Event
 ) -> None:
     """Own the lanes that the group assigns, until `stop`; then drain."""
     async with (
@@ -125,7 +134,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ship
         consumer: AIOKafkaConsumer,
         make_owner: Callable[[int], Owner],
         tasks: asyncio.TaskGroup,
-        health: web.Health,
+        health: Health,
         reader: LenientReader,
     ) -> None:
         self._consumer = consumer
@@ -194,7 +203,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ship
         await asyncio.gather(*self._running, return_exceptions=True)
 
 
-async def _beat(health: web.Health) -> None:
+async def _beat(health: Health) -> None:
     while True:
         health.beat()
         await asyncio.sleep(BEAT_SECONDS)

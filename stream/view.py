@@ -64,8 +64,7 @@ class WebVtt:
             return
         zero_ms = self._starts_ms.setdefault(message.session, message.start_ms)
         if message.is_final:
-            span = f"{clock(message.start_ms - zero_ms)} --> {clock(message.end_ms - zero_ms)}"
-            print(f"\n{span}\n<v {_escaped(message.session)}>{_escaped(message.text)}", flush=True)
+            print(f"\n{cue(message, zero_ms)}", flush=True)
 
 
 class Captions:
@@ -114,6 +113,12 @@ def caption(prediction: Prediction, *, live: bool = True) -> Text:
     after = f" +{latency_ms(prediction):.0f} ms " if live else ""
     text.append(f"{after} {gave(prediction)}", style="dim")
     return text
+
+
+def cue(final: Prediction, zero_ms: float) -> str:
+    """A final as WebVTT has it, its times counted from `zero_ms`."""
+    span = f"{clock(final.start_ms - zero_ms)} --> {clock(final.end_ms - zero_ms)}"
+    return f"{span}\n<v {_escaped(final.session)}>{_escaped(final.text)}"
 
 
 def news(record: SessionRecord) -> Text:

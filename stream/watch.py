@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -26,6 +26,7 @@ class Wanted:
     """Which results are shown, and when to stop."""
 
     session: str | None = None
+    url: str | None = None
     finals_only: bool = False
     from_beginning: bool = False
     until_ended: int | None = None
@@ -48,7 +49,7 @@ async def watch(settings: Settings, wanted: Wanted, view: View) -> None:
     try:
         async with (
             asyncio.timeout(wanted.timeout_seconds),
-            following(settings, from_beginning=wanted.from_beginning) as news,
+            _followed(settings, wanted) as news,
         ):
             async for message in news:
                 if wanted.session not in (None, message.session):
@@ -65,6 +66,16 @@ async def watch(settings: Settings, wanted: Wanted, view: View) -> None:
             f"{len(ended)} sessions ended within {wanted.timeout_seconds:g} s{expected}: "
             "see whether trivium serve runs, or give more --timeout."
         ) from None
+
+
+def _followed(
+    settings: Settings, wanted: Wanted
+) -> AbstractAsyncContextManager[AsyncIterator[Prediction | SessionRecord]]:
+    if wanted.url is None:
+        return following(settings, from_beginning=wanted.from_beginning)
+    from stream.watch_url import following_url
+
+    return following_url(settings, wanted.url, wanted.session, from_beginning=wanted.from_beginning)
 
 
 @asynccontextmanager

@@ -22,6 +22,11 @@ settings.register_profile("trivium", deadline=None, derandomize="CI" in os.envir
 settings.load_profile("trivium")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the README's pictures of the pages be taken anew."""
+    parser.addoption("--screenshots", action="store_true", help="write docs/live.png and docs/session.png anew")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs the clips where they are not; the summary says so."""
     needs = [item for item in items if "grid" in getattr(item, "fixturenames", ())]

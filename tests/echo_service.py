@@ -16,13 +16,13 @@ from stream import clients, topics
 from stream.assembly import intake
 from stream.config import Settings
 from stream.frame import End, Frame, Record, to_record
+from stream.health import Health
 from stream.hop import Timing
 from stream.lane import Lane, OpenSegment
 from stream.progress import Progress
 from stream.publish import Prediction, SessionRecord, read_result
 from stream.service import host
 from stream.times import NS_PER_SECOND
-from stream.web import Health
 from tests.echo import CONTEXT_NS, HOP_NS, T0_NS, EchoSegment, echo_lane
 
 PARTITIONS = 2

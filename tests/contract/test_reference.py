@@ -14,11 +14,28 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from models.__main__ import app as models_app
 from models.synthetic import main as synthetic
-from stream import content, forward, headers, metrics, publish, topics, web
+from stream import (
+    content,
+    conversation,
+    event,
+    events,
+    forward,
+    headers,
+    metrics,
+    pages,
+    publish,
+    sessions,
+    topics,
+    web,
+)
+from stream.audience import Audience
+from stream.board import Row
 from stream.commands import app
 from stream.config import Settings
 from stream.errors import ConfigError, JobError, Reason
+from stream.health import Health
 from stream.hop import EndReason, HopReason, Outcome
+from stream.ingress import Ingress
 from stream.overload import Step
 from stream.sources import flag, shown
 
@@ -178,7 +195,28 @@ def test_every_value_of_a_metrics_own_label_is_there(metric: str, values: type[O
 
 
 def test_every_path_of_the_pages_is_there() -> None:
-    assert first_names("HTTP") == [getattr(route, "path", None) for route in web.app(web.Health()).routes]
+    audience = Audience(Settings())
+    routes = web.routes(
+        Health(),
+        None,
+        [events.routes(audience), sessions.routes(audience), Ingress(Settings()).routes(), pages.routes()],
+    )
+    paths = [getattr(route, "path", "").replace("{session:path}", "{id}") for route in routes]
+    assert first_names("HTTP") == paths
+
+
+def test_every_event_over_a_websocket_is_there() -> None:
+    frames = {headers.FRAME.decode(), headers.BOUND.decode(), headers.END.decode()}
+    answers = {conversation.CLOCK, conversation.WANTED, conversation.PRESSURE, conversation.ERROR}
+    assert set(first_names("Frames over a WebSocket")) == frames | answers
+
+
+def test_every_field_of_a_session_that_is_shown_is_there() -> None:
+    assert sorted(first_names("Sessions")) == sorted(Row("kitchen", 0).shown())
+
+
+def test_every_notice_on_a_stream_is_there() -> None:
+    assert {event.GAP, event.CLOSED} <= set(re.findall(r"`(trivium\.\w+\.v1)`", sections()["Events"]))
 
 
 def commands() -> dict[str, Any]:

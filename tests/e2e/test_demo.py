@@ -6,6 +6,7 @@ import signal
 import wave
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.command import ended, interrupted, line_with, started, trivium, until
@@ -76,9 +77,15 @@ async def test_ctrl_c_at_any_moment_stops_all_of_the_demo(
     assert services(topic_prefix) == []
 
 
-async def test_a_kept_demo_says_how_to_stop_it(environment: dict[str, str], topic_prefix: str) -> None:
+async def test_a_kept_demo_says_where_its_page_is_and_how_to_stop_it(
+    environment: dict[str, str], topic_prefix: str
+) -> None:
     done = await trivium("demo", "--keep", **environment)
     assert done.code == 0, done.errors
+    page = re.search(r"See it: (http://\S+/sessions/synthetic-\d{6})\n", done.output)
+    assert page is not None
+    async with httpx.AsyncClient() as client:
+        assert "captions" in (await client.get(page[1])).text
     told = re.search(r"Stop the service: kill (\d+)", done.output)
     assert told is not None
     assert services(topic_prefix) == [int(told[1])]

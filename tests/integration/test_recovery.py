@@ -17,12 +17,12 @@ from stream import clients, topics
 from stream.assembly import context_ns, lane_maker
 from stream.config import Settings
 from stream.frame import Modality, Record
+from stream.health import Health
 from stream.predict import Predictor
 from stream.progress import EPOCH_KEY
 from stream.replay import Clock, on_hop, pieces, records, sources
 from stream.scene import Scene
 from stream.service import host
-from stream.web import Health
 from tests.drilling.again import uninterrupted
 from tests.drilling.judge import judge
 from tests.drilling.told import read_to_rest

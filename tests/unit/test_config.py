@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from contextlib import chdir
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from stream.config import Settings
 from stream.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def faults(config: Path | None = None, environ: dict[str, str] | None = None, **flags: object) -> list[str]:
@@ -159,7 +156,24 @@ def test_a_time_may_have_three_decimals() -> None:
 
 @pytest.mark.parametrize("value", ["127.0.0.1:8383", "[::1]:0", "0.0.0.0:65535", "host.name:80"])
 def test_http_takes_a_host_and_a_port(value: str) -> None:
-    assert Settings(http=value).http == value
+    assert Settings(http=value, http_token_file=Path(__file__)).http == value
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1:8383", "127.8.0.1:1", "[::1]:0", "localhost:80"])
+def test_on_loopback_http_needs_no_token(value: str) -> None:
+    assert Settings(http=value).http_token_file is None
+
+
+@pytest.mark.parametrize("value", ["0.0.0.0:8383", "[::]:8383", "10.0.0.1:80", "host.name:80"])
+def test_beyond_loopback_http_needs_a_token(value: str) -> None:
+    expected = f"a file that holds a token, since http = {value} is reached from other machines"
+    assert faults(http=value) == [f"http_token_file: found none in the default, expected {expected}"]
+
+
+def test_a_certificate_of_the_pages_without_its_key_is_a_fault() -> None:
+    assert faults(http_certfile=__file__) == [
+        "http_keyfile: found none in the default, expected http_certfile and http_keyfile, both or neither"
+    ]
 
 
 @pytest.mark.parametrize("value", ["8383", "host", "host:65536", ":8383", "::1:8383", "a:1,b:2"])

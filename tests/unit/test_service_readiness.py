@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any, cast
 
+from stream.health import Health
 from stream.service import SILENT_SECONDS, Lanes
-from stream.web import Health
 
 
 class Unanswered:

@@ -20,6 +20,7 @@ from stream.caption import Caption
 from stream.config import Settings
 from stream.errors import RecordError
 from stream.frame import Frame, Modality
+from stream.health import Health
 from stream.hop import Hop, HopReason, Timing
 from stream.lane import Lane
 from stream.progress import Progress
@@ -28,7 +29,6 @@ from stream.results import Maker
 from stream.service import Stop, host
 from stream.skew import UNKNOWN
 from stream.times import NS_PER_MS, NS_PER_SECOND
-from stream.web import Health
 from tests.benchmarks.peers.meter import Meter, given
 from tests.benchmarks.peers.records import settings_of
 
