@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaProducer
 
-from stream import clients, metrics, topics
+from stream import clients, metrics, refused, topics
 from stream.config import Settings
 from stream.deadletter import DeadLetter, dead_letter
 from stream.frame import Record
@@ -36,11 +36,20 @@ class Outlet:
         self._number = number
         self._producer = producer
         self._source = f"/trivium/{clients.group(settings)}/{number}"
+        self._ungranted: BaseException | None = None
 
     async def show(self, interim: Result) -> None:
-        """Send an interim at once; whether it arrives is only logged."""
+        """Send an interim at once; whether it arrives is only logged.
+
+        Raises
+        ------
+        KafkaError
+            If one before was refused since nobody granted it: in a transaction that would look as if the lane were fenced.
+        """
+        if self._ungranted is not None:
+            raise self._ungranted
         acknowledged = await self._start(self._record(interim))
-        acknowledged.add_done_callback(_log_failure)
+        acknowledged.add_done_callback(self._note_failure)
         _measure(interim)
 
     async def publish(self, outputs: Iterable[Output], saved: Iterable[Saved] = ()) -> None:
@@ -58,6 +67,12 @@ class Outlet:
             _measure(result)
         if results:
             metrics.PUBLISH_SECONDS.observe(time.monotonic() - began)
+
+    def _note_failure(self, acknowledged: asyncio.Future[object]) -> None:
+        error = None if acknowledged.cancelled() else acknowledged.exception()
+        if error is not None:
+            log.warning("an interim was not acknowledged", extra={"error": repr(error)})
+            self._ungranted = error if refused.is_ungranted(error) else self._ungranted
 
     async def _start(self, record: Record) -> asyncio.Future[object]:
         # Kafka's timestamp is the moment of sending, so it is left to the client: a session's own times are by its source's
@@ -106,8 +121,3 @@ def see(future: asyncio.Future[object]) -> None:
     """Look at a future's error, which is told elsewhere too: else asyncio logs it as lost if nobody waits any more."""
     if not future.cancelled():
         future.exception()
-
-
-def _log_failure(acknowledged: asyncio.Future[object]) -> None:
-    if not acknowledged.cancelled() and acknowledged.exception() is not None:
-        log.warning("an interim was not acknowledged", extra={"error": repr(acknowledged.exception())})

@@ -12,13 +12,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream import topics
+from stream.audience import Audience
 from stream.config import Settings
 from stream.errors import BrokerError
 from stream.service import one_error
 from tests.certificates import Authority
 from tests.command import Done, line_with, started, trivium
-from tests.echo import EchoSegment
-from tests.echo_service import serve_echo
+from tests.echo import EchoSegment, sound, unseen
+from tests.echo_service import serve_echo, source
 from tests.guarded import PREFIX, Grant, Guarded, grants, guarded_broker
 from tests.synthetic_clips import SyntheticClip
 
@@ -79,9 +80,19 @@ async def test_no_line_of_the_services_list_can_be_left_out(guarded: Guarded, mi
     try:
         async with asyncio.timeout(REFUSED_SECONDS):
             with pytest.raises(BrokerError, match=f"{PREFIX}{missing.name}"), one_error(settings):
-                await serve_echo(settings, EchoSegment, asyncio.Event())
+                await serve_and_watch(settings, Settings.load(None, {}, **guarded.settings_of("source")))
     finally:
         await guarded.grant(missing)
+
+
+async def serve_and_watch(settings: Settings, speaking: Settings) -> None:
+    """All that the service does with Kafka: lanes with something to say, and results read for whoever watches."""
+    async with asyncio.TaskGroup() as tasks:
+        await topics.prepare(settings)
+        tasks.create_task(Audience(settings).run())
+        tasks.create_task(serve_echo(settings, EchoSegment, asyncio.Event()))
+        async with source(speaking) as speaker:
+            await speaker.send(*unseen("talk"), *sound("talk", "hello......"))
 
 
 async def test_who_comes_otherwise_is_told_in_one_line_and_nothing_of_the_secret(
