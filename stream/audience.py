@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from stream import clients, metrics, topics
 from stream.board import Board
@@ -80,12 +81,12 @@ class Audience:
         """
         try:
             async with clients.events_reader(self.settings) as consumer, asyncio.TaskGroup() as tasks:
-                ends = await self._begin(consumer)
                 tasks.create_task(self._look())
                 while True:
-                    await self._read(consumer)
-                    if all(self.ring.head[number] >= end for number, end in ends.items()):
-                        self.ready.set()
+                    with suppress(OffsetOutOfRangeError):
+                        await self._read_on(consumer)
+                    log.warning("%s is not the topic that it was: reading it anew, and closing all streams", self.topic)
+                    self._forget()
         finally:
             await self.readers.close()
 
@@ -124,6 +125,20 @@ class Audience:
         self.ready.set()
         for subscription in self._everybody():
             subscription.leave("stopping")
+
+    async def _read_on(self, consumer: AIOKafkaConsumer) -> None:
+        ends = await self._begin(consumer)
+        while True:
+            await self._read(consumer)
+            if all(self.ring.head[number] >= end for number, end in ends.items()):
+                self.ready.set()
+
+    def _forget(self) -> None:
+        """Begin with nothing; whoever comes again with a place in what is gone is told of the gap."""
+        for subscription in self._everybody():
+            subscription.leave("failed")
+        self.ready.clear()
+        self.ring, self.board, self._reading = Ring(self.topic, self.settings.events_buffer_bytes), Board(), Reading()
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
         """Begin a little before the end of every partition, and say where the ends are."""

@@ -126,6 +126,40 @@ async def test_a_place_that_the_topic_has_not_reached_is_told_as_a_gap(broker: s
     assert event.text == "a 1"
 
 
+async def test_a_topic_that_was_made_anew_is_read_from_its_beginning_and_told_as_a_gap(
+    broker: str, topic_prefix: str
+) -> None:
+    settings = settings_of(broker, topic_prefix)
+    async with publishing(settings) as publisher, watched(settings) as site:
+        await publisher.publish(*(final("a", number) for number in range(9)))
+        async with subscribed(f"{site.url}/events") as coming:
+            await publisher.publish(final("a", 9))
+            (last,) = await until(coming, lambda all_: len(all_) == 1)
+            await make_anew(settings)
+            assert [event.data async for event in coming] == [{"reason": "failed"}]
+        async with subscribed(f"{site.url}/events", last.id) as coming:
+            (gap,) = await until(coming, lambda all_: len(all_) == 1)
+            async with publishing(settings) as another:
+                await another.publish(final("a", 3))
+            (event,) = await until(coming, lambda all_: len(all_) == 1)
+    assert (gap.data["first_offset"], gap.data["next_offset"], gap.data["reason"]) == (0, 19, "reset")
+    assert event.text == "a 3"
+
+
+async def make_anew(settings: Settings) -> None:
+    """Delete the topic, and make it again."""
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await client.start()
+    name = settings.topic_prefix + topics.PREDICTIONS
+    try:
+        await client.delete_topics([name])
+        while name in await client.list_topics():  # noqa: ASYNC110 - a broker tells only who asks
+            await asyncio.sleep(0.05)
+    finally:
+        await client.close()
+    await topics.prepare(settings)
+
+
 async def delete_before(settings: Settings, partition: int, offset: int) -> None:
     """What retention does."""
     client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
