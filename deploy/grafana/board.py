@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableOption, VariableRefresh, VariableSort
 
-from deploy.grafana import around, path
+from deploy.grafana import around, path, watching
 from deploy.grafana.panels import SOURCE
 
 ROWS = {
@@ -19,6 +19,7 @@ ROWS = {
     "Inference": path.inference,
     "Captions": path.captions,
     "The Kafka side": path.kafka_side,
+    "Watching": watching.watching,
     "Resources": around.resources,
 }
 ALL = VariableOption(text="All", value="$__all", selected=True)

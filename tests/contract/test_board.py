@@ -9,7 +9,7 @@ from typing import Any
 from deploy.grafana.__main__ import PAGE
 from deploy.grafana.board import ROWS, as_json
 
-PATH = ["At a glance", "Records in", "Alignment", "Inference", "Captions", "The Kafka side", "Resources"]
+PATH = ["At a glance", "Records in", "Alignment", "Inference", "Captions", "The Kafka side", "Watching", "Resources"]
 
 
 def panels() -> list[dict[str, Any]]:
