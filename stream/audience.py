@@ -22,10 +22,10 @@ from stream.board import Board
 from stream.catchup import Readers, read_event
 from stream.config import Settings
 from stream.cursor import Cursor
-from stream.event import Event, Kind
+from stream.event import Event, Kind, Wanted
 from stream.reading import Reading
 from stream.ring import Ring
-from stream.subscription import Subscription, Wanted
+from stream.subscription import Subscription
 
 log = logging.getLogger(__name__)
 

@@ -58,6 +58,18 @@ class Event:
     read_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody subscribes to: one session, or all, of one task or any."""
+
+    session: str | None = None
+    task: str | None = None
+
+    def has(self, event: Event) -> bool:
+        """Whether an event is part of it; session records are of every task."""
+        return self.session in {None, event.session} and (self.task is None or event.task in {None, self.task})
+
+
 def event_of(record: Record, message: Prediction | SessionRecord, read_seconds: float) -> Event:
     """Make a record's event; `message` is what the record says."""
     headers = dict(record.headers)

@@ -10,17 +10,16 @@ connection takes is what decides the pace.
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from aiokafka.errors import KafkaError
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from stream import metrics
 from stream.cursor import Cursor, CursorError
-from stream.subscription import Subscription, Wanted
+from stream.event import Wanted
+from stream.subscription import Subscription
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from stream.audience import Audience
-
-log = logging.getLogger(__name__)
 
 READY_SECONDS = 30.0
 FROM = ("now", "latest", "beginning")
@@ -57,10 +54,6 @@ class EventStream(Response):
             with self._audience.member(self._subscription):
                 async for block in self._subscription.blocks():
                     await send({"type": "http.response.body", "body": block, "more_body": True})
-            await send({"type": "http.response.body"})
-        except KafkaError as error:
-            self._subscription.leave("failed")
-            log.warning("a subscriber cannot catch up: %r", error)
             await send({"type": "http.response.body"})
         finally:
             leaving.cancel()

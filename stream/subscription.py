@@ -10,15 +10,17 @@ falls behind what the ring holds is told so and closed; it may come again, with 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from aiokafka.errors import KafkaError
 
 from stream import metrics
 from stream.catchup import Gap
-from stream.event import CLOSED, GAP, Event, Kind, notice, without_superseded
+from stream.event import CLOSED, GAP, Event, Kind, Wanted, notice, without_superseded
 from stream.reading import Reading
 
 if TYPE_CHECKING:
@@ -26,22 +28,12 @@ if TYPE_CHECKING:
     from stream.cursor import Cursor
     from stream.ring import Kept, Ring
 
+log = logging.getLogger(__name__)
+
 BLOCK_BYTES = 32 << 10  # about as much as is handed over at once
 BEAT_SECONDS = 15.0  # silence on a connection, at most: proxies cut off what is silent for a minute
 RETRY_MS = (1_000, 3_000)  # drawn, so that those who were cut off together do not come again together
 _SENT = {kind: metrics.EVENTS_SENT.labels(kind) for kind in Kind}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What somebody subscribes to: one session, or all, of one task or any."""
-
-    session: str | None = None
-    task: str | None = None
-
-    def has(self, event: Event) -> bool:
-        """Whether an event is part of it; session records are of every task."""
-        return self.session in {None, event.session} and (self.task is None or event.task in {None, self.task})
 
 
 class Subscription:
@@ -72,14 +64,18 @@ class Subscription:
         self._sent_id = ""
 
     async def blocks(self) -> AsyncIterator[bytes]:
-        """Make block after block, until it leaves; the first says where it stands before anything is said.
-
-        Raises
-        ------
-        KafkaError
-            If Kafka does not give what it has to catch up with.
-        """
+        """Make block after block, until it leaves; the first says where it stands before anything is said, the last why it ends."""
         yield self._opening()
+        try:
+            async for block in self._until_it_leaves():
+                yield block
+        except KafkaError as error:
+            log.warning("a subscriber cannot catch up: %r", error)
+            self.leave("failed")
+        if self.leaves != "left":
+            yield self._notice(CLOSED, {"reason": self.leaves})
+
+    async def _until_it_leaves(self) -> AsyncIterator[bytes]:
         async for block in self._missed_ahead():
             yield block
         while self.leaves is None:
@@ -96,8 +92,6 @@ class Subscription:
             else:
                 async for block in self._caught_up():
                     yield block
-        if self.leaves != "left":
-            yield self._notice(CLOSED, {"reason": self.leaves})
 
     def leave(self, reason: str) -> None:
         """End it; the first reason stands."""

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Mapping
 from typing import cast
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from stream.catchup import Gap, Piece, Readers
 from stream.cursor import Cursor
-from stream.event import Event, Kind
+from stream.event import Event, Kind, Wanted
 from stream.publish import Prediction, SessionRecord
 from stream.ring import OVERHEAD_BYTES, Ring
-from stream.subscription import BEAT_SECONDS, BLOCK_BYTES, Subscription, Wanted
+from stream.subscription import BEAT_SECONDS, BLOCK_BYTES, Subscription
 from tests.watching import final, prediction
 
 TOPIC = "predictions"
@@ -77,7 +78,7 @@ async def told(subscribed: Subscription) -> list[str]:
 
 async def now(blocks: AsyncIterator[bytes]) -> bytes | None:
     """The next block, or None if there is none by now: nothing here waits but for news."""
-    coming = asyncio.ensure_future(anext(blocks))
+    coming = asyncio.ensure_future(anext(blocks, None))
     await asyncio.sleep(0)
     if coming.done():
         return coming.result()
@@ -209,6 +210,20 @@ async def test_a_live_reader_that_memory_has_left_behind_is_closed_with_the_reas
     subscribed.stirred.set()
     assert await waiting == ["event: trivium.closed.v1"]
     assert (subscribed.leaves, log.reads) == ("behind", 0)
+
+
+class Away(Log):
+    """Kafka does not answer."""
+
+    async def read(self, offsets: Mapping[int, int], session: str | None = None) -> Piece:
+        del offsets, session
+        raise KafkaConnectionError
+
+
+async def test_who_cannot_be_given_what_is_missing_is_told_so_and_keeps_the_place() -> None:
+    log = Away([final("a", 0), final("a", 1), final("a", 2)])
+    ring = ring_of(log, (0, 0), (0, 1), (0, 2), events=1)
+    assert await told(subscription(ring, log, {0: 1})) == ["event: trivium.closed.v1"]
 
 
 @pytest.mark.parametrize(("reason", "last"), [("left", []), ("stopping", ["event: trivium.closed.v1"])])
