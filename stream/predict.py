@@ -4,7 +4,7 @@
     Window -> Features       one block of ticks with its context, encoded
     Features -> Fused        the open segment, projected, to logits
 
-One Predictor serves all lanes; requests of different sessions are batched, in shapes that were warmed beforehand.
+One Predictor serves all lanes; requests of different sessions are batched, in shapes that a GPU has met beforehand.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -88,7 +89,7 @@ class Predictor:
 
     @classmethod
     def load(cls, settings: Settings, decoders: int = 0) -> Self:
-        """Verify the bundle, prove it on the provider, run every shape once; takes some seconds, blocks.
+        """Verify the bundle, prove it on the provider, warm it; takes some seconds, blocks.
 
         Raises
         ------
@@ -120,12 +121,20 @@ class Predictor:
         metrics.SVD_EXPLAINED_ENERGY_RATIO.set(manifest.svd_explained_energy_ratio)
 
     def warm(self, segment_ticks: int) -> None:
-        """Run every batch size of the encoders and every shape of the fusion once; see that all processes have started."""
+        """Run what is to come once, so that nobody waits for it later; see that all processes have started.
+
+        A GPU has to prepare for every shape. A CPU prepares for none (the first run of a shape takes as long as the next):
+        each length, each batch size and the largest of both have reserved what memory they need.
+        """
         longest = padded_ticks(segment_ticks + 2 * self.bundle.manifest.hop_ticks)
         lengths = sorted({padded_ticks(ticks) for ticks in range(1, longest + 1)})
-        for batch in range(1, self.max_batch + 1):
-            for ticks in lengths:
-                self.rehearse(batch, ticks)
+        sizes = range(1, self.max_batch + 1)
+        if self.provider == "cpu":
+            shapes = [(1, ticks) for ticks in lengths] + [(size, lengths[0]) for size in sizes] + [(sizes[-1], longest)]
+        else:
+            shapes = list(product(sizes, lengths))
+        for size, ticks in shapes:
+            self.rehearse(size, ticks)
         if self._decoders is not None:
             self._decoders.wait()
 
