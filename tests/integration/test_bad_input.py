@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from stream.errors import Reason
 from tests.benchmarks.processes import Stage
 from tests.drilling.bad_input import bear, verdict
@@ -12,6 +14,7 @@ from tests.synthetic_clips import SyntheticClip
 RECORDS = 2_000
 
 
+@pytest.mark.alone
 def test_mutated_records_are_all_accounted_for_and_harm_nobody_else(
     broker: str, topic_prefix: str, tmp_path: Path, synthetic_clip: SyntheticClip
 ) -> None:

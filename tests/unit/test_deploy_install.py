@@ -24,7 +24,7 @@ def names(lines: list[str]) -> set[str]:
 
 @pytest.mark.parametrize("path", [SERVICE, DEV, ALONE], ids=lambda path: path.name)
 def test_requirements_name_exact_versions_and_nothing_else(path: Path) -> None:
-    wrong = [line for line in pins(path) if not re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*( ; [^/\\]+)?", line)]
+    wrong = [line for line in pins(path) if not re.fullmatch(r"[a-z0-9-]+==([0-9]+!)?[0-9][\w.]*( ; [^/\\]+)?", line)]
     assert wrong == []
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stream.content import TEXT, audio_l16
 from stream.errors import Reason, RecordError
-from stream.frame import Bound, End, Frame, Modality, Record, parse, to_record
+from stream.frame import LONGEST_PICTURE_NS, Bound, End, Frame, Modality, Record, parse, to_record
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
 DEFAULTS = {Modality.AUDIO: audio_l16(16_000, 1), Modality.VIDEO: "image/jpeg", Modality.TEXT: TEXT}
@@ -40,7 +40,10 @@ texts = st.builds(
 
 
 def as_picture(text: Frame, payload: bytes, content_type: str, region: str) -> Frame:
-    return replace(text, modality=Modality.VIDEO, payload=payload, content_type=content_type, region=region)
+    shown_ns = None if text.duration_ns is None else min(text.duration_ns, LONGEST_PICTURE_NS)
+    return replace(
+        text, modality=Modality.VIDEO, duration_ns=shown_ns, payload=payload, content_type=content_type, region=region
+    )
 
 
 def as_sound(text: Frame, count: int, rate_hz: int, channels: int) -> Frame:
