@@ -119,9 +119,12 @@ async def _beginning(audience: Audience, wanted: Wanted) -> Cursor:
 
 
 def _narrow(audience: Audience, wanted: Wanted, cursor: Cursor) -> None:
-    """A session is in one partition; once that is known, the others are no part of the subscription."""
+    """A session is in one partition; once that is known, the others are no part of the subscription.
+
+    One that has ended may begin anew in another, if another producer hashes its name otherwise.
+    """
     row = audience.board.get(wanted.session) if wanted.session else None
-    if row is not None and row.partition in cursor.offsets:
+    if row is not None and not row.is_ended and row.partition in cursor.offsets:
         cursor.narrow(row.partition)
 
 

@@ -123,7 +123,7 @@ class Guard:
 
     def _unknown(self, connection: HTTPConnection) -> Response:
         if "text/html" in connection.headers.get("accept", ""):
-            return RedirectResponse(f"{LOGIN}?next={quote(connection.scope['path'])}", 303)
+            return RedirectResponse(f"{LOGIN}?next={quote(_asked_for(connection.scope), safe='')}", 303)
         told = "a token is needed: send Authorization: Bearer TOKEN, or log in at /login"
         return _refused("token", 401, told, {"www-authenticate": "Bearer"})
 
@@ -138,7 +138,16 @@ def _hosts(settings: Settings) -> frozenset[str] | None:
 
 def _is_own_origin(headers: Headers) -> bool:
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+    except ValueError:  # it is no address at all
+        return False
+
+
+def _asked_for(scope: Scope) -> str:
+    """The path with its query, as they came: a name may hold what else would part it."""
+    path, query = scope.get("raw_path") or quote(scope["path"]).encode(), scope["query_string"]
+    return bytes(path + b"?" * bool(query) + query).decode("latin-1")
 
 
 def _body_bytes(headers: Headers) -> int:

@@ -139,9 +139,11 @@ class PatientProtocol(_Impatient, H11Protocol):
 
     def _watch_request(self) -> None:
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.more_body:
+        is_answering = cycle is not None and not cycle.more_body and not cycle.response_complete
+        is_resting = self.timeout_keep_alive_task is not None  # between requests the time is uvicorn's
+        if is_answering:
             self._forget_request()
-        elif self._timer is None:
+        elif self._timer is None and not is_resting:
             self._timer = self.loop.call_later(self.request_seconds, self._cut, "writing")
 
     def _forget_request(self) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+WINDOW_BYTES = 128 << 10  # looked at for one block: of interims that were overtaken only the newest is sent
 BLOCK_BYTES = 32 << 10  # about as much as is handed over at once
 BEAT_SECONDS = 15.0  # silence on a connection, at most: proxies cut off what is silent for a minute
 RETRY_MS = (1_000, 3_000)  # drawn, so that those who were cut off together do not come again together
@@ -81,7 +82,8 @@ class Subscription:
         while self.leaves is None:
             if self._is_up():
                 self._is_live = True
-                await self._news()
+                await self.stirred.wait()
+                self.stirred.clear()
                 if beat := self._beat():
                     yield beat
             elif self._ring.has_all_from(self._cursor):
@@ -111,10 +113,6 @@ class Subscription:
         """Whether it has looked at all there is."""
         return self._number == self._ring.next and (self._is_live or self._ring.has_all_from(self._cursor))
 
-    async def _news(self) -> None:
-        await self.stirred.wait()
-        self.stirred.clear()
-
     def _pending(self) -> Iterator[Kept]:
         for kept in self._ring.since(self._number, self.wanted.session):
             event = kept.event
@@ -132,10 +130,10 @@ class Subscription:
 
     def _recent(self) -> bytes:
         """Take what has come since, as much as one block holds."""
-        pending = {id(kept.event): kept for kept in self._pending()}
+        pending, is_all = self._window()
         events = without_superseded(kept.event for kept in pending.values())
         metrics.EVENTS_COALESCED.inc(len(pending) - len(events))
-        if not events:
+        if not events:  # so nothing was pending
             self._pass_all()
             return b""
         self._narrow(events)
@@ -150,12 +148,24 @@ class Subscription:
             self._number = kept.number + 1
             size_bytes += len(event.body)
             if size_bytes >= BLOCK_BYTES:
-                if is_shared:
-                    self._cursor.move(dict(enumerate(kept.after)))
+                is_all = False
                 break
-        else:
+        if is_all:
             self._pass_all()
+        elif is_shared:
+            self._cursor.move(dict(enumerate(kept.after)))
         return self._sent(parts)
+
+    def _window(self) -> tuple[dict[int, Kept], bool]:
+        """What has come since, a few blocks of it at most, and whether that is all: who is far behind holds up nobody."""
+        found: dict[int, Kept] = {}
+        size_bytes = 0
+        for kept in self._pending():
+            if size_bytes >= WINDOW_BYTES:
+                return found, False
+            found[id(kept.event)] = kept
+            size_bytes += len(kept.event.body)
+        return found, True
 
     def _is_before(self, kept: Kept) -> bool:
         """Whether everybody who reads all partitions has the same place after this event, this one too."""

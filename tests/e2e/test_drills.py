@@ -8,7 +8,6 @@ from tests.drilling import worker_killed
 from tests.drilling.stage import Order
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(400)
 def test_five_kills_of_a_worker_lose_double_and_change_no_final(broker: str) -> None:
     outcome = worker_killed.drill(broker, Order(kills=5, copies=2, clips=3))

@@ -124,13 +124,19 @@ async def test_the_token_opens_every_page(token_file: Path) -> None:
 
 async def test_a_browser_without_the_token_is_led_to_the_form_and_back(token_file: Path) -> None:
     browser = client(http=ANYWHERE, http_token_file=token_file)
-    away = await browser.get("/page", headers={"accept": "text/html,*/*"})
-    assert (away.status_code, away.headers["location"]) == (303, "/login?next=/page")
+    away = await browser.get("/page?a=b", headers={"accept": "text/html,*/*"})
+    assert (away.status_code, away.headers["location"]) == (303, "/login?next=%2Fpage%3Fa%3Db")
     assert '<form method="post" action="/login?next=/page">' in (await browser.get("/login?next=/page")).text
     back = await browser.post("/login?next=/page", data={"token": TOKEN})
     assert (back.status_code, back.headers["location"]) == (303, "/page")
     assert {"HttpOnly", "SameSite=strict"} <= {*back.headers["set-cookie"].split("; ")}
     assert (await browser.get("/page")).text == "a page"
+
+
+async def test_an_origin_that_is_no_address_is_another(token_file: Path) -> None:
+    browser = client(http=ANYWHERE, http_token_file=token_file)
+    headers = {"origin": "http://[", "authorization": f"Bearer {TOKEN}"}
+    assert (await browser.get("/page", headers=headers)).status_code == 403
 
 
 async def test_a_wrong_token_in_the_form_sets_no_cookie(token_file: Path) -> None:

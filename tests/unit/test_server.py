@@ -112,6 +112,20 @@ async def test_a_request_that_trickles_in_is_cut_off() -> None:
         await trickled(reader, writer, b"x: y\r\n")
 
 
+async def test_a_second_request_of_a_connection_that_trickles_in_is_cut_off() -> None:
+    async with served(Hasty) as address:
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        length = 0
+        writer.write(b"G")
+        async with asyncio.timeout(30):
+            while piece := await reader.read(4096):
+                length += len(piece)
+        writer.close()
+        assert length < 4096  # the body of the first answer, and the end
+
+
 async def test_a_body_that_trickles_in_is_cut_off(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("0123456789abcdef")
     async with served(Hasty, http_token_file=tmp_path / "token") as address:
