@@ -90,6 +90,87 @@ EVENTS = """async (size) => {
   return found;
 }"""
 
+FOLLOW = """async () => {
+  const { follow } = await import('/assets/follow.js');
+  const [asked, heard, leaving] = [[], [], new AbortController()];
+  const stream = 'retry: 400\\nid: p:0=1\\n\\ndata: word\\n\\n';
+  const answers = [new Response(stream), new Response('unknown id', { status: 400 }), new Response(stream)];
+  const own = window.fetch;
+  window.fetch = async (url, options) => {
+    if (url !== '/followed') return own(url, options); // the page's own
+    const { headers } = options;
+    asked.push([headers['last-event-id'] ?? null, performance.now()]);
+    return answers.shift();
+  };
+  const state = () => answers.length === 0 && asked.length === 3 && setTimeout(() => leaving.abort(), 50);
+  try {
+    await follow('/followed', { heard: ({ data }) => heard.push(data), state, signal: leaving.signal });
+  } finally {
+    window.fetch = own;
+  }
+  return { ids: asked.map(([id]) => id), waited: asked[1][1] - asked[0][1], heard };
+}"""
+
+CLIPS = """async () => {
+  const { play } = await import('/assets/clip.js');
+  const preview = document.createElement('video');
+  preview.play = async () => {};
+  const wanted = { rate_hz: 16_000, tick_ms: 40 };
+  const ends = [];
+  const clip = (name) => play(new File([], name), preview, wanted, { heard() {}, seen() {}, ended: () => ends.push(name) });
+  const stop = await clip('first');
+  stop();
+  const stopSecond = await clip('second');
+  preview.dispatchEvent(new Event('ended'));
+  stopSecond();
+  return ends;
+}"""
+
+CAMERA = """async () => {
+  const { capture } = await import('/assets/camera.js');
+  const stream = document.createElement('canvas').captureStream();
+  const preview = document.createElement('video');
+  preview.play = async () => { throw new Error('no play'); };
+  const told = await capture(stream, preview, { tick_ms: 40 }, {}).catch((error) => error.message);
+  return [told, stream.getTracks().map((track) => track.readyState), preview.srcObject];
+}"""
+
+LAST_WORDS = """async () => {
+  const { Clock, pageNow } = await import('/assets/clock.js');
+  const { Source } = await import('/assets/source.js');
+  const own = window.WebSocket;
+  const sockets = [];
+  window.WebSocket = class extends EventTarget {
+    static OPEN = 1;
+    static CLOSED = 3;
+    readyState = 1;
+    bufferedAmount = 0;
+    sent = [];
+    constructor() {
+      super();
+      sockets.push(this);
+      setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data: '{"type": "trivium.wanted.v1", "data": {}}' })));
+    }
+    send(message) {
+      this.sent.push(JSON.parse(message).type);
+    }
+    close() {
+      this.readyState = 3;
+      this.dispatchEvent(new CloseEvent('close'));
+    }
+  };
+  try {
+    const source = new Source('away', new Clock(), () => {});
+    await source.wanted;
+    sockets[0].close();
+    source.send('audio', 'audio/L16;rate=16000;channels=1', new Uint8Array(2), pageNow());
+    await source.end();
+    return sockets.map(({ sent }) => sent.filter((type) => !type.includes('clock')).length);
+  } finally {
+    window.WebSocket = own;
+  }
+}"""
+
 READING = """async () => {
   const { Reading } = await import('/assets/reading.js');
   const reading = new Reading();
@@ -160,6 +241,29 @@ async def test_an_event_stream_is_read_however_it_is_cut(evaluated: Callable[...
         ["a", "p:0=1", '{"x":\n"ü"}'],
         ["message", "p:0=2", "second"],
     ]
+
+
+async def test_an_id_that_is_not_understood_is_forgotten_and_the_server_says_when_to_come_again(
+    evaluated: Callable[..., Any],
+) -> None:
+    found = await evaluated(FOLLOW)
+    assert found["ids"] == [None, "p:0=1", None]
+    assert found["waited"] >= 400
+    assert found["heard"] == ["word", "word"]
+
+
+async def test_the_end_of_a_clip_is_not_that_of_one_that_was_stopped_before(evaluated: Callable[..., Any]) -> None:
+    assert await evaluated(CLIPS) == ["second"]
+
+
+async def test_a_camera_that_cannot_be_shown_is_let_go(evaluated: Callable[..., Any]) -> None:
+    assert await evaluated(CAMERA) == ["no play", ["ended"], None]
+
+
+async def test_a_source_that_is_stopped_while_it_is_away_comes_back_for_its_last_words(
+    evaluated: Callable[..., Any],
+) -> None:
+    assert await evaluated(LAST_WORDS) == [0, 4]  # what was kept, and an end of each modality
 
 
 async def test_finals_are_news_once_and_interims_while_they_are_newer(evaluated: Callable[..., Any]) -> None:

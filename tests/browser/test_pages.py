@@ -132,6 +132,12 @@ async def test_beyond_a_login_page_and_websocket_are_open(tmp_path: Path) -> Non
             await page.keyboard.press("Enter")
             await page.get_by_role("button", name="Start").click()
             await expect(page.locator("#problem")).to_have_text("The server says: the service is starting or stopping")
+            for path, onward in (("/?a=b", "%2F%3Fa%3Db"), ("/live?session=a", "%2Flive%3Fsession%3Da")):
+                await page.goto(f"http://{address}{path}")
+                kept = await context.cookies()
+                await context.clear_cookies()  # as when it is over
+                await expect(page).to_have_url(f"http://{address}/login?next={onward}")
+                await context.add_cookies(kept)
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/sessions/a/frames", subprotocols=[Subprotocol(SUBPROTOCOL)])
     assert refused.value.response.status_code == 403

@@ -25,19 +25,30 @@ export async function allowed(tick) {
 
 /** Hand on what camera and microphone give; resolves to a function that stops it. `lost` is told of one that is unplugged. */
 export async function capture(stream, preview, wanted, { heard, seen, lost }) {
-  preview.srcObject = stream;
-  preview.muted = true;
-  await preview.play();
-  for (const one of stream.getTracks()) one.addEventListener('ended', () => lost(one.kind));
-  const [track] = stream.getAudioTracks();
   const stops = [];
-  if (track) stops.push(await listen(track, wanted.rate_hz, heard));
-  if (stream.getVideoTracks().length) stops.push(watch(preview, wanted.tick_ms, captured, seen));
-  return () => {
-    for (const stop of stops) stop();
-    for (const one of stream.getTracks()) one.stop();
-    preview.srcObject = null;
+  const stop = () => {
+    for (const one of stops) one();
+    release(stream, preview);
   };
+  try {
+    preview.srcObject = stream;
+    preview.muted = true;
+    await preview.play();
+    for (const one of stream.getTracks()) one.addEventListener('ended', () => lost(one.kind));
+    const [track] = stream.getAudioTracks();
+    if (track) stops.push(await listen(track, wanted.rate_hz, heard));
+    if (stream.getVideoTracks().length) stops.push(watch(preview, wanted.tick_ms, captured, seen));
+  } catch (error) {
+    stop(); // else the camera's light stays on
+    throw error;
+  }
+  return stop;
+}
+
+/** Let go of the devices; by now the preview may show something else. */
+function release(stream, preview) {
+  for (const one of stream.getTracks()) one.stop();
+  if (preview.srcObject === stream) preview.srcObject = null;
 }
 
 /** When the camera took it, where the browser knows; else when it was to be shown. */

@@ -29,7 +29,9 @@ export async function play(file, preview, wanted, { heard, seen, ended }) {
 
   const timer = setInterval(() => preview.currentTime > 0 && hear(preview.currentTime), FRAME / 2);
   const stopPictures = watch(preview, wanted.tick_ms, timeOf, seen);
+  const stopping = new AbortController(); // the element outlives this clip: the next one's end is not ours
   const stop = () => {
+    stopping.abort();
     clearInterval(timer);
     stopPictures();
     preview.pause();
@@ -40,7 +42,7 @@ export async function play(file, preview, wanted, { heard, seen, ended }) {
   preview.addEventListener('ended', () => {
     hear(Infinity);
     ended();
-  }, { once: true });
+  }, { once: true, signal: stopping.signal });
   try {
     await preview.play();
   } catch (error) {

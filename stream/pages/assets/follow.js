@@ -1,7 +1,9 @@
 // Server-Sent Events over fetch, so that `Last-Event-ID` survives whatever ended the connection: the browser's own
 // EventSource gives up for good on any answer but 200, as when the service restarts.
 
-const FIRST_WAIT = 250;
+import { loggedIn } from './login.js';
+
+const FIRST_WAIT = 250; // until the server says how long
 const LONGEST_WAIT = 5_000;
 const SILENCE = 45_000; // the server comments more often than that
 
@@ -11,7 +13,8 @@ const SILENCE = 45_000; // the server comments more often than that
  */
 export async function follow(url, { heard, state, signal }) {
   let last = null;
-  let wait = FIRST_WAIT;
+  let least = FIRST_WAIT;
+  let wait = least;
   while (!signal.aborted) {
     state('connecting');
     const ending = new AbortController();
@@ -21,11 +24,13 @@ export async function follow(url, { heard, state, signal }) {
     try {
       const headers = { accept: 'text/event-stream', ...(last === null ? {} : { 'last-event-id': last }) };
       const answer = await fetch(url, { headers, cache: 'no-store', signal: ending.signal });
-      if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+      await loggedIn(answer);
+      if (answer.status === 400) last = null; // an id that is not understood any more never will be: begin anew
       if (!answer.ok || !answer.body) throw new Error(`${url} answered ${answer.status}`);
       state('open');
       for await (const event of events(answer.body, watch)) {
-        wait = FIRST_WAIT;
+        least = event.retry ?? least;
+        wait = least;
         if (event.id !== null) last = event.id;
         if (event.data !== '') heard(event);
       }
@@ -38,8 +43,8 @@ export async function follow(url, { heard, state, signal }) {
     }
     if (signal.aborted) return;
     state('waiting');
-    await new Promise((wake) => setTimeout(wake, wait * (0.75 + Math.random() / 2)));
-    wait = Math.min(LONGEST_WAIT, wait * 2);
+    await new Promise((wake) => setTimeout(wake, wait * (1 + Math.random() / 2)));
+    wait = Math.max(least, Math.min(LONGEST_WAIT, wait * 2));
   }
 }
 
@@ -64,7 +69,7 @@ class Watch {
   }
 }
 
-/** Parse a stream as the HTML standard has it; an event without a new `id` has null. */
+/** Parse a stream as the HTML standard has it; an event without a new `id` or `retry` has null. */
 export async function* events(body, watch) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
@@ -87,7 +92,7 @@ export async function* events(body, watch) {
 }
 
 function blank() {
-  return { type: 'message', id: null, data: [] };
+  return { type: 'message', id: null, retry: null, data: [] };
 }
 
 function take(line, event) {
@@ -98,4 +103,5 @@ function take(line, event) {
   if (name === 'data') event.data.push(value);
   else if (name === 'event') event.type = value;
   else if (name === 'id' && !value.includes('\0')) event.id = value;
+  else if (name === 'retry' && /^[0-9]+$/.test(value)) event.retry = Number(value);
 }

@@ -29,6 +29,7 @@ const clock = new Clock();
 let source = null;
 let stopSending = null;
 let told = ''; // what the server said last
+let ended = Promise.resolve(); // once the source before has had its last words
 
 say(byId('session'), session);
 byId('session').href = `/sessions/${encodeURIComponent(session)}`;
@@ -48,6 +49,7 @@ start.disabled = byId('file').disabled = false;
 
 /** Connect, learn the time, then let `begin` start what is captured. */
 async function send(begin) {
+  await ended; // else its end would come after this beginning
   if (source) return;
   complain('');
   const mine = new Source(session, clock, showSource);
@@ -72,7 +74,8 @@ async function end() {
   const ending = source;
   source = null;
   show({ sending: false });
-  await ending?.end();
+  ended = ending?.end() ?? ended;
+  await ended;
 }
 
 function show({ sending }) {

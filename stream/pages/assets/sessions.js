@@ -2,6 +2,7 @@
 
 import { Clock, ask, pageNow } from './clock.js';
 import { byId, element, say } from './dom.js';
+import { loggedIn } from './login.js';
 
 const EVERY = 1_000; // ms
 
@@ -41,6 +42,7 @@ for (;;) {
 async function asked() {
   try {
     const answer = await fetch('/sessions', { headers: { accept: 'application/json' }, cache: 'no-store' });
+    await loggedIn(answer);
     return answer.ok ? (await answer.json()).sessions : null;
   } catch {
     return null;
@@ -48,6 +50,7 @@ async function asked() {
 }
 
 function show(sessions) {
+  forget(new Set(sessions.map(({ session }) => session)));
   const lines = sessions.map((one) => {
     const line = shown.get(one.session) ?? new Line(one.session);
     shown.set(one.session, line);
@@ -58,6 +61,11 @@ function show(sessions) {
   byId('empty').hidden = sessions.length > 0;
   const live = sessions.filter(({ state }) => state !== 'ended').length;
   say(byId('count'), live === 1 ? 'one live' : `${live} live`);
+}
+
+/** Drop the lines of sessions that are not listed any more. */
+function forget(listed) {
+  for (const session of shown.keys()) if (!listed.has(session)) shown.delete(session);
 }
 
 /** Put the lines in order without taking the focus away. */

@@ -15,7 +15,7 @@ const LONGEST_WAIT = 5_000;
 const CLOCK_QUICK = 100;
 const CLOCK_EVERY = 2_000;
 const BOUND_EVERY = 200; // ms between two heartbeats that stand for pictures left out
-const LAST_WORDS = 3_000; // for Kafka to acknowledge the end
+const LAST_WORDS = 3_000; // for a lost connection to come back, then for Kafka to acknowledge the end
 
 const MODALITIES = ['audio', 'video', 'text'];
 
@@ -39,6 +39,7 @@ export class Source {
   #wait = FIRST_WAIT;
   #timer;
   #ready;
+  #ending = false; // nothing more is taken
   #closed = false;
 
   /** `changed` is called with this source whenever anything that is shown of it has changed. */
@@ -61,7 +62,7 @@ export class Source {
 
   /** Send one frame, captured at `time` on this page's clock; a picture may be left out. */
   send(modality, contentType, content, time) {
-    if (this.#closed) return;
+    if (this.#ending) return;
     if (modality === 'video' && !this.#takesPicture(time)) return;
     const sequence = this.#next[modality]++;
     const id = `${this.#page}-${modality}-${sequence}`;
@@ -70,10 +71,12 @@ export class Source {
     if (this.#post(message)) this.sent[modality] += 1;
   }
 
-  /** Say that no more will come, wait until Kafka has it, and close. */
+  /** Say that no more will come, wait until Kafka has it, and close; what is kept for a lost connection goes out before. */
   async end() {
-    const time = this.#clock.toServer(pageNow());
-    for (const modality of MODALITIES) this.#post(signal('end', `${this.#page}-${modality}-end`, modality, time));
+    const stopped = pageNow();
+    this.#ending = true;
+    await this.#reopened(stopped + LAST_WORDS);
+    this.#sayEnd(stopped);
     this.#closed = true;
     const until = pageNow() + LAST_WORDS;
     do {
@@ -86,8 +89,23 @@ export class Source {
 
   /** The page is going away: one last word, if it still gets through. */
   leave() {
-    const time = this.#clock.toServer(pageNow());
+    this.#sayEnd(pageNow());
+  }
+
+  #sayEnd(stopped) {
+    const time = this.#clock.toServer(stopped);
     for (const modality of MODALITIES) this.#post(signal('end', `${this.#page}-${modality}-end`, modality, time));
+  }
+
+  /** Wait for a lost connection, if anything was sent that has to be ended. */
+  async #reopened(until) {
+    if (this.state === 'open' || MODALITIES.every((modality) => this.#next[modality] === 0)) return;
+    this.#wait = FIRST_WAIT; // there is no time left to be patient
+    if (this.#socket.readyState === WebSocket.CLOSED) {
+      clearTimeout(this.#timer);
+      this.#connect();
+    }
+    while (this.state !== 'open' && pageNow() < until) await new Promise((wake) => setTimeout(wake, 50));
   }
 
   #takesPicture(time) {
