@@ -137,7 +137,9 @@ async def test_beyond_a_login_page_and_websocket_are_open(tmp_path: Path) -> Non
                 kept = await context.cookies()
                 await context.clear_cookies()  # as when it is over
                 await expect(page).to_have_url(f"http://{address}/login?next={onward}")
-                await context.add_cookies(kept)
+                await context.add_cookies(
+                    [{"name": one["name"], "value": one["value"], "url": f"http://{address}"} for one in kept]
+                )
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/sessions/a/frames", subprotocols=[Subprotocol(SUBPROTOCOL)])
     assert refused.value.response.status_code == 403
