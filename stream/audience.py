@@ -105,7 +105,9 @@ class Audience:
 
     @contextmanager
     def member(self, subscription: Subscription) -> Iterator[None]:
-        """Tell it of news until the end of the block."""
+        """Tell it of news until the end of the block; one that was made before all was forgotten, or ends, leaves at once."""
+        if self.is_closed or not subscription.is_of(self.ring):
+            subscription.leave("stopping" if self.is_closed else "failed")
         name = subscription.wanted.session
         self._members.setdefault(name, set()).add(subscription)
         self.count += 1

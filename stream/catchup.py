@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import KafkaTimeoutError, OffsetOutOfRangeError
 
 from stream import clients, metrics
 from stream.config import Settings
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 PIECE_RECORDS = 200
 POLL_MS = 200
+ANSWER_SECONDS = 30.0  # a broker far away may take long, but a reader is not held for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,12 @@ class Readers:
             for partition, offset in partitions.items():
                 reader.seek(partition, offset)
             try:
-                fetched = await reader.getmany(timeout_ms=POLL_MS, max_records=PIECE_RECORDS)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    records, places = await _fetched(reader, partitions)
             except OffsetOutOfRangeError:
                 return await self._gaps(reader, offsets)
-            records = [record for batch in fetched.values() for record in batch]
-            places = {partition.partition: await reader.position(partition) for partition in partitions}
+            except TimeoutError:
+                raise KafkaTimeoutError(f"nothing of {self._topic} came within {ANSWER_SECONDS:.0f} s") from None
         return Piece([*_events(records, session)], [], places)
 
     async def bounds(self, numbers: Iterable[int]) -> tuple[dict[int, int], dict[int, int]]:
@@ -125,6 +127,18 @@ class Readers:
                     await reader.stop()
                 raise
             self._idle.append(reader)
+
+
+async def _fetched(
+    reader: AIOKafkaConsumer, partitions: Mapping[TopicPartition, int]
+) -> tuple[list[ConsumerRecord], dict[int, int]]:
+    """Records and the places after them, once there are some or a place has moved: over what was given up there are none."""
+    while True:
+        fetched = await reader.getmany(timeout_ms=POLL_MS, max_records=PIECE_RECORDS)
+        places = {partition: await reader.position(partition) for partition in partitions}
+        if fetched or places != partitions:
+            records = [record for batch in fetched.values() for record in batch]
+            return records, {partition.partition: offset for partition, offset in places.items()}
 
 
 def _events(

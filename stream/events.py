@@ -69,11 +69,11 @@ def routes(audience: Audience) -> list[BaseRoute]:
     """Make the streams' pages."""
 
     async def events(request: Request) -> Response:
-        if audience.is_full:
-            metrics.HTTP_REFUSED.labels("clients").inc()
-            return _told(503, f"{audience.settings.events_clients} read events already: come again, or elsewhere", "5")
         with suppress(TimeoutError):
             await asyncio.wait_for(audience.ready.wait(), READY_SECONDS)
+        if audience.is_full:  # after the wait: all who waited come in at once
+            metrics.HTTP_REFUSED.labels("clients").inc()
+            return _told(503, f"{audience.settings.events_clients} read events already: come again, or elsewhere", "5")
         if audience.is_closed or not audience.ready.is_set():
             return _told(503, "the service starts or stops, or Kafka does not answer: come again", "5")
         try:

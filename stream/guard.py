@@ -10,7 +10,7 @@
   else can reach nothing here. Programs name none.
 - *Host.* On loopback, `Host` must be a name of loopback or one of `http_hosts`, so that a foreign name that is made to point
   here reaches nothing. Beyond loopback any name does unless `http_hosts` is set.
-- *Bodies* above 64 KiB are refused: frames come by WebSocket, which has its own bound.
+- *Bodies* above 64 KiB, or of a length that is not told, are refused: frames come by WebSocket, which has its own bound.
 - *Answers* carry a Content-Security-Policy: scripts and styles are files of ours, none is inline; and no script may make HTML
   of a string (Trusted Types). Routes need do nothing for all this; a `Cache-Control` or policy of their own is left as it is.
 
@@ -103,6 +103,8 @@ class Guard:
             return _refused("host", 421, "this Host is not served here: use one of http_hosts, or add it to them")
         if not _is_own_origin(headers):
             return _refused("origin", 403, "this Origin is another: open the page from the address that it connects to")
+        if path != LOGIN and "transfer-encoding" in headers:  # the form there counts what it reads
+            return _refused("size", 411, "the body's length is not told: send content-length, or no body")
         if _body_bytes(headers) > BODY_BYTES:
             return _refused("size", 413, f"the body is too large, expected at most {BODY_BYTES} bytes")
         if path not in PROBES and path != LOGIN and not self._is_known(connection):

@@ -56,7 +56,7 @@ def routes(secret: Secret | None) -> list[BaseRoute]:
             COOKIE,
             secret.cookie(time.time()),
             max_age=COOKIE_SECONDS,
-            secure=request.url.scheme == "https",
+            secure="https" in {request.url.scheme, request.headers.get("origin", "").partition(":")[0]},  # or a proxy's
             httponly=True,
             samesite="strict",
         )

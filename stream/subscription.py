@@ -100,6 +100,10 @@ class Subscription:
         self.leaves = self.leaves or reason
         self.stirred.set()
 
+    def is_of(self, ring: Ring) -> bool:
+        """Whether that is what it is told from."""
+        return self._ring is ring
+
     def is_due(self) -> bool:
         """Whether it has been silent for so long that it has to say something."""
         return time.monotonic() - self._sent_seconds >= BEAT_SECONDS

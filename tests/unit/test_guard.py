@@ -18,6 +18,7 @@ from stream.health import Health
 from stream.secret import COOKIE_SECONDS, Secret
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -131,6 +132,25 @@ async def test_a_browser_without_the_token_is_led_to_the_form_and_back(token_fil
     assert (back.status_code, back.headers["location"]) == (303, "/page")
     assert {"HttpOnly", "SameSite=strict"} <= {*back.headers["set-cookie"].split("; ")}
     assert (await browser.get("/page")).text == "a page"
+
+
+async def test_a_body_whose_length_is_not_told_is_refused(token_file: Path) -> None:
+    browser = client(http=ANYWHERE, http_token_file=token_file)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    answer = await browser.post("/page", content=parts(), headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 411
+
+
+async def test_behind_a_proxy_with_tls_the_cookie_is_for_tls_alone(token_file: Path) -> None:
+    browser = client(http=ANYWHERE, http_token_file=token_file)
+    answer = await browser.post(
+        "/login", data={"token": TOKEN}, headers={"origin": str(browser.base_url).replace("http:", "https:")}
+    )
+    assert answer.status_code == 303
+    assert "Secure" in answer.headers["set-cookie"].split("; ")
 
 
 async def test_an_origin_that_is_no_address_is_another(token_file: Path) -> None:

@@ -10,7 +10,9 @@ from typing import cast
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
+from stream.audience import Audience
 from stream.catchup import Gap, Piece, Readers
+from stream.config import Settings
 from stream.cursor import Cursor
 from stream.event import Event, Kind, Wanted
 from stream.publish import Prediction, SessionRecord
@@ -234,3 +236,12 @@ async def test_a_subscription_that_ends_says_why_unless_nobody_is_there_any_more
     await anext(blocks)
     subscribed.leave(reason)
     assert [one async for block in blocks for one in said(block)] == last
+
+
+async def test_one_made_before_all_was_forgotten_is_sent_away_and_not_left_in_silence() -> None:
+    audience = Audience(Settings())
+    audience.ring.open(dict.fromkeys(range(8), 0))
+    subscription = audience.subscribe(Wanted("a", None), audience.now())
+    audience.ring = Ring(TOPIC, 1_000)
+    with audience.member(subscription):
+        assert subscription.leaves == "failed"
