@@ -6,6 +6,7 @@ is kept; of a name that was used again, the last session is meant.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from stream.reading import Reading
 from stream.view import cue
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
@@ -53,6 +56,7 @@ class Captions:
 
 def routes(audience: Audience) -> list[BaseRoute]:
     """Make the pages."""
+    turn = asyncio.Semaphore(max(1, audience.settings.events_readers // 2))  # the others are for streams
 
     async def sessions(_: Request) -> Response:
         return JSONResponse({"sessions": [row.shown() for row in audience.board.rows()]})
@@ -62,7 +66,8 @@ def routes(audience: Audience) -> list[BaseRoute]:
         if not audience.ready.is_set():
             return PlainTextResponse("the service is starting: come again\n", 503, {"retry-after": "5"})
         try:
-            found = await read_captions(audience, session)
+            async with turn:
+                found = await read_captions(audience, session, request.is_disconnected)
         except KafkaError:
             return PlainTextResponse("Kafka does not answer: come again\n", 503, {"retry-after": "5"})
         if found.start_ms is None and not found.finals:
@@ -72,8 +77,8 @@ def routes(audience: Audience) -> list[BaseRoute]:
     return [Route("/sessions", sessions), Route("/sessions/{session:path}/captions.vtt", captions)]
 
 
-async def read_captions(audience: Audience, session: str) -> Captions:
-    """Read a session's finals up to now.
+async def read_captions(audience: Audience, session: str, is_gone: Callable[[], Awaitable[bool]]) -> Captions:
+    """Read a session's finals up to now, or until nobody waits for them any more.
 
     Raises
     ------
@@ -89,6 +94,8 @@ async def read_captions(audience: Audience, session: str) -> Captions:
         begins, _ = await audience.readers.bounds(head if row is None else [row.partition])
         offsets = begins
     while behind := {number: offset for number, offset in offsets.items() if offset < head[number]}:
+        if await is_gone():
+            break
         piece = await audience.readers.read(behind, session)
         for _, message in piece.events:
             captions.note(message)
