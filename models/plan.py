@@ -27,8 +27,8 @@ class Plan:
     """All stages: text, sound and pictures each by itself, then the head on what the fixed encoders give."""
 
     text: Stage = Stage(40, 5e-3)
-    audio: Stage = Stage(260, refits=(1, 2, 4, 8, 16, 30, 50, 75, 100, 125, 150, 180, 210, 235))
-    video: Stage = Stage(116, refits=(1, 2, 4, 8, 14, 22, 32, 42, 52, 66, 80, 98))
+    audio: Stage = Stage(210, refits=(1, 2, 4, 8, 16, 30, 50, 75, 100, 125, 145, 165, 188))
+    video: Stage = Stage(94, refits=(1, 2, 4, 8, 14, 22, 32, 42, 52, 66, 80))
     head: Stage = Stage(24, 1e-3)
     compared: Stage = Stage(4, 1e-3)  # all that is compared, the shipped kind and rank once more among them
     passes: int = 8  # drawings of the training set whose features are kept for the head

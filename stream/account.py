@@ -6,6 +6,7 @@ Beside the path: the lane tells of what it rejects, the aligner of all other out
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 from stream import metrics
 from stream.align import Aligner
@@ -14,6 +15,8 @@ from stream.errors import Reason, RecordError
 from stream.frame import Frame, Modality, Record
 from stream.hop import Outcome
 from stream.late import LateFrame
+
+_FRAMES = cache(metrics.FRAMES.labels)  # to find a series by its labels is slow
 
 
 class Account:
@@ -59,10 +62,11 @@ class Account:
         for modality, count in self._corrupt.items():
             outcomes[modality, Outcome.CORRUPT] += count
             outcomes[modality, Outcome.USED] -= count  # as the aligner, which decodes nothing, has counted them
-        outcomes[Modality.VIDEO, Outcome.SHED] += self._shed
-        outcomes[Modality.VIDEO, Outcome.USED] -= self._shed
+        if self._shed:
+            outcomes[Modality.VIDEO, Outcome.SHED] += self._shed
+            outcomes[Modality.VIDEO, Outcome.USED] -= self._shed
         for (modality, outcome), count in outcomes.items():
-            metrics.FRAMES.labels(modality, outcome).inc(max(0, count))
+            _FRAMES(modality, outcome).inc(max(0, count))
             if count < 0:
                 self._taken_back[modality, outcome] = count
         for modality, count in aligner.drain_lost().items():

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from stream.frame import Modality, Record
+from stream.headers import size_bytes
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
 FRESH_NS = NS_PER_SECOND  # how long the answer to a fetch says that a partition is caught up
@@ -55,9 +56,9 @@ class _Partition:
         before = len(queue)
         queue.extend(records)
         for record in islice(queue, before, None):
-            size_bytes = _size_bytes(record)
-            sizes.append(size_bytes)
-            self.queued_bytes += size_bytes
+            taken_bytes = _size_bytes(record)
+            sizes.append(taken_bytes)
+            self.queued_bytes += taken_bytes
         if queue:
             self.head_ms = queue[0].timestamp_ms
 
@@ -195,5 +196,4 @@ class LaneClock:
 
 
 def _size_bytes(record: Record) -> int:
-    headers = sum([len(name) + len(value or b"") for name, value in record.headers])
-    return OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"") + headers
+    return OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"") + size_bytes(record.headers)

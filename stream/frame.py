@@ -74,7 +74,7 @@ class Frame:
     @property
     def size_bytes(self) -> int:
         """What it costs to hold: the payload and the headers that it came with."""
-        return len(self.payload) + sum([len(name) + len(value or b"") for name, value in self.headers])
+        return len(self.payload) + ce.size_bytes(self.headers)
 
 
 @dataclass(slots=True)

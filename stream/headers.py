@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from stream.errors import Reason, RecordError
 from stream.times import MAX_NS, NS_PER_MS, format_rfc3339, parse_rfc3339
@@ -120,6 +121,14 @@ def traceparent(headers: Headers) -> str | None:
     if value is None or _TRACEPARENT.fullmatch(value) is None:
         return None
     return value.decode()
+
+
+def size_bytes(pairs: Sequence[tuple[str, bytes]]) -> int:
+    """What headers as they came take: names and values."""
+    try:
+        return sum(map(len, chain.from_iterable(pairs)))
+    except TypeError:  # one is null
+        return sum(len(name) + len(value or b"") for name, value in pairs)
 
 
 def required(headers: Headers, name: str) -> bytes:

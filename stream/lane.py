@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 OpenSegment = Callable[[int, int, Skew], Segment]  # frontier_ns, revision and skew to go on from
 Output = Result | DeadLetter | LateFrame  # what leaves a lane
+_FRAME_BYTES = {modality: metrics.FRAME_BYTES.labels(modality) for modality in Modality}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Lane:
         self._overload, self._lag = overload or Overload(), Lag()
         self._live = False  # the last record taken was not there before
         self._account = Account({modality: topic for topic, modality in intake.topics.items()})
+        self._buffered_bytes = metrics.BUFFERED_BYTES.labels(number)
         self._taken_bytes: Counter[Modality] = Counter()  # of frames, not told to the metrics yet
         self._touched: set[str] = set()  # sessions to be remembered anew, though their frontiers have not moved
         for known in progress.sessions.values():
@@ -236,9 +238,9 @@ class Lane:
 
     def _measure(self) -> None:
         for modality, taken_bytes in self._taken_bytes.items():
-            metrics.FRAME_BYTES.labels(modality).inc(taken_bytes)
+            _FRAME_BYTES[modality].inc(taken_bytes)
         self._taken_bytes.clear()
-        metrics.BUFFERED_BYTES.labels(self.number).set(self.aligner.buffered_bytes)
+        self._buffered_bytes.set(self.aligner.buffered_bytes)
 
     def _remember(self) -> None:
         for name in self._touched & self._sessions.keys():

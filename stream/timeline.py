@@ -174,12 +174,17 @@ class Timeline(Watermark):
         return [placed for placed in self._placed if placed.outcome is None]
 
     def _note_reach(self, start_ns: int, end_ns: int) -> None:
-        self.newest_ns = max(self.newest_ns, start_ns)
-        self.first_ns = min(self.first_ns, start_ns)
+        # Comparisons rather than `max` and `min`, here and below: on the path of every frame.
+        if start_ns > self.newest_ns:
+            self.newest_ns = start_ns
+        if start_ns < self.first_ns:
+            self.first_ns = start_ns
         if self.modality is _TEXT or end_ns <= start_ns:
             end_ns = start_ns + 1
-        self.reach_ns = max(self.reach_ns, end_ns)
-        self._longest_ns = max(self._longest_ns, end_ns - start_ns)
+        if end_ns > self.reach_ns:
+            self.reach_ns = end_ns
+        if end_ns - start_ns > self._longest_ns:
+            self._longest_ns = end_ns - start_ns
 
     def _drop_oldest(self, before_ns: int) -> list[Placed]:
         count = 0
@@ -227,7 +232,7 @@ class Timeline(Watermark):
     def _end_ns(self, start_ns: int, known_ns: int | None, following_ns: int | None) -> int:
         """A known end stands, but a text ends with the next; an unknown one comes with the next frame or in two ticks."""
         if known_ns is not None and self.modality is not _TEXT:
-            return max(known_ns, start_ns + 1)
+            return known_ns if known_ns > start_ns else start_ns + 1
         end_ns = start_ns + self._hold_ns if known_ns is None else known_ns
         return end_ns if following_ns is None else min(end_ns, following_ns)
 

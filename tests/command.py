@@ -12,6 +12,9 @@ from pathlib import Path
 
 DEADLINE_SECONDS = 100.0
 STOP_SECONDS = 30.0
+ONE_DECODER = {
+    "TRIVIUM_DECODERS": "1"
+}  # each takes a second of a core to start, and a test's few pictures need no more
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ async def started(*words: str | os.PathLike[str], **environment: str) -> AsyncIt
         stdin=asyncio.subprocess.DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
-        env=settings | environment,
+        env=settings | ONE_DECODER | environment,
         start_new_session=True,
     )
     try:

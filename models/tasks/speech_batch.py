@@ -66,15 +66,8 @@ class Batches:
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         chance = torch.Generator().manual_seed(self._seed)
-        pools = DataLoader(
-            self._drawn,
-            POOL * BATCH,
-            shuffle=True,
-            generator=chance,
-            collate_fn=_alike,
-            num_workers=1,
-            multiprocessing_context="fork",  # to be handed the clips anew each epoch takes longer than to draw from them
-        )
+        # In this process: a worker, forked anew each epoch, makes every page of memory written to after that be copied.
+        pools = DataLoader(self._drawn, POOL * BATCH, shuffle=True, generator=chance, collate_fn=_alike)
         for pool in pools:
             for place in torch.randperm(len(pool), generator=chance).tolist():
                 yield pool[place]

@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--clips", type=int, default=CLIPS, help="of each session")
+    parser.add_argument("--decoders", type=int, help="processes that decode pictures; 0: threads do; else the default")
     given = parser.parse_args()
     with stage() as found:
         settings = found.settings(http="127.0.0.1:0", group="noted")
@@ -83,7 +84,8 @@ def main() -> None:
         exit_on_sigterm()
         gc.freeze()  # what is noted stays: no run is to look through it
         make_all(calls[: len(calls) // 10], threads)
-        runs = [measured(found, len(written), run, calls, threads) for run in range(given.runs)]
+        options = () if given.decoders is None else ("--decoders", str(given.decoders))
+        runs = [measured(found, len(written), run, calls, threads, options) for run in range(given.runs)]
         made = {"calls": told(calls), "records": records, "threads": threads, "clips": clips.source()}
         report("service", {**figures(runs, seconds), **made, "sessions": given.sessions})
 
@@ -104,10 +106,12 @@ async def write(settings: Settings, played: Sequence[Source]) -> int:
     return await play(settings, played, scene, Pace(load(settings.bundle).hop_ns, 0), lambda _: None)
 
 
-def measured(found: Stage, sessions: int, run: int, noted_calls: Sequence[Call], threads: int) -> Run:
+def measured(
+    found: Stage, sessions: int, run: int, noted_calls: Sequence[Call], threads: int, options: Sequence[str]
+) -> Run:
     """The real service over the same inputs, as if nobody had read them before; then its calls, bare."""
     found.remove_topics(topics.PROGRESS, topics.PREDICTIONS)
-    with serving(found, "--group", f"run-{run + 1}") as service:
+    with serving(found, "--group", f"run-{run + 1}", *options) as service:
         cpu_before = service.cpu_seconds()
         after = service.wait_until_ended(sessions, TIMEOUT_SECONDS)
         cpu_seconds = service.cpu_seconds() - cpu_before

@@ -15,6 +15,7 @@ from models.tasks import speech
 from stream.config import Settings
 from stream.noise import grid_folder
 from tests.browsing import Fake, Service, fake_of
+from tests.command import ONE_DECODER
 from tests.synthetic_clips import SyntheticClip
 
 PARTITIONS = 2
@@ -27,7 +28,7 @@ def environment(broker: str) -> Iterator[dict[str, str]]:
     prefix = f"test-{uuid.uuid4().hex[:8]}-"
     others = {name: value for name, value in os.environ.items() if not name.startswith("TRIVIUM_")}
     own = {"KAFKA_BOOTSTRAP_SERVERS": broker, "TRIVIUM_TOPIC_PREFIX": prefix, "TRIVIUM_PARTITIONS": str(PARTITIONS)}
-    yield others | own
+    yield others | ONE_DECODER | own
     asyncio.run(_remove(broker, prefix))
 
 
