@@ -175,16 +175,12 @@ class Timeline(Watermark):
 
     def _note_reach(self, start_ns: int, end_ns: int) -> None:
         # Comparisons rather than `max` and `min`, here and below: on the path of every frame.
-        if start_ns > self.newest_ns:
-            self.newest_ns = start_ns
-        if start_ns < self.first_ns:
-            self.first_ns = start_ns
+        self.newest_ns = max(self.newest_ns, start_ns)
+        self.first_ns = min(self.first_ns, start_ns)
         if self.modality is _TEXT or end_ns <= start_ns:
             end_ns = start_ns + 1
-        if end_ns > self.reach_ns:
-            self.reach_ns = end_ns
-        if end_ns - start_ns > self._longest_ns:
-            self._longest_ns = end_ns - start_ns
+        self.reach_ns = max(self.reach_ns, end_ns)
+        self._longest_ns = max(self._longest_ns, end_ns - start_ns)
 
     def _drop_oldest(self, before_ns: int) -> list[Placed]:
         count = 0
