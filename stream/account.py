@@ -85,4 +85,5 @@ class Account:
             key=frame.session.encode(),
             value=frame.payload,
             headers=frame.headers,
+            cut=frame.cut,
         )

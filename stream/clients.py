@@ -19,6 +19,7 @@ TRANSACTION_TIMEOUT_MS = 10_000  # a lane that hangs holds up the readers of its
 OUTAGE_MS = 120_000  # a record that waits this long for its acknowledgement stops the process
 GROUP_SESSION_MS = 6_000  # so long nobody has a killed worker's lanes; brokers allow no less by default
 HEARTBEAT_MS = 2_000
+REBALANCE_MS = 60_000  # a live member may take so long to finish its steps and commits before its lanes move
 EVENTS_FETCH_BYTES = 256 * 1024  # of a partition at once, by each reader of events
 FETCH_WAIT_MS = 100  # a partition that is resumed waits for the fetch under way at most this long
 
@@ -34,6 +35,7 @@ def input_consumer(settings: Settings) -> AIOKafkaConsumer:
         group_instance_id=settings.instance_id,
         partition_assignment_strategy=(RangePartitionAssignor,),
         session_timeout_ms=GROUP_SESSION_MS,
+        rebalance_timeout_ms=REBALANCE_MS,
         heartbeat_interval_ms=HEARTBEAT_MS,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -16,10 +16,12 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event, Thread
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from stream.errors import InferenceError, Reason, RecordError
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = 5
 STOP_SECONDS = 10.0
+ANSWER_SECONDS = 60.0  # for a hop; one of which nothing is heard for longer hangs, and would hold up the drain as well
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _Sent = tuple[int, int | None, bytes, str, int, int, str]  # of a frame what decoding asks for
@@ -62,15 +65,19 @@ class Decoders:
     Raises
     ------
     InferenceError
-        If a process has ended by itself.
+        If a process has ended by itself, or was ended since it did not answer.
     """
 
-    def __init__(self, count: int, shapes: Shapes) -> None:
+    def __init__(self, count: int, shapes: Shapes, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self._answer_seconds = answer_seconds
+        self._asked: dict[subprocess.Popen[bytes], float] = {}  # since when, on the monotonic clock
+        self._closed = Event()
         self._processes = [_start() for _ in range(count)]
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         for process in self._processes:
             _write(process, shapes)
             self._idle.put(process)
+        Thread(target=self._end_who_hangs, name="decoders", daemon=True).start()
 
     @property
     def process_ids(self) -> list[int]:
@@ -92,10 +99,12 @@ class Decoders:
         """What `Raster.hop` gives; blocks."""
         sent = {modality: [_sent(frame) for frame in listed] for modality, listed in frames.items() if listed}
         process = self._idle.get()
+        self._asked[process] = time.monotonic()
         try:
             _write(process, (sent, start_ns, end_ns))
             placed, corrupt = _read(process)
         finally:
+            del self._asked[process]
             self._idle.put(process)
         video = frames.get(Modality.VIDEO, ())
         placed.corrupt = [(video[index], RecordError(Reason(reason), text)) for index, reason, text in corrupt]
@@ -104,6 +113,7 @@ class Decoders:
 
     def close(self) -> None:
         """Let the processes go, and see that they do."""
+        self._closed.set()
         for process in self._processes:
             with suppress(OSError):
                 if process.stdin is not None:
@@ -116,6 +126,13 @@ class Decoders:
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+
+    def _end_who_hangs(self) -> None:
+        """Then whoever waits for it is told: there is no other way out of a pipe."""
+        while not self._closed.wait(self._answer_seconds / 4):
+            for process, since in list(self._asked.items()):
+                if time.monotonic() - since > self._answer_seconds:
+                    process.kill()
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -26,7 +26,8 @@ def forwarded(record: Record, topic: str, why: Mapping[str, str], max_record_byt
     """`record`, for the same partition of `topic`, with its place and `why` behind its own headers.
 
     Left out, with `trivium_truncated: true`: a value above `max_record_bytes`, the original headers from the one on with
-    which they exceed 32 KiB, a key above 32 KiB, and a value that would not fit beside the rest.
+    which they exceed 32 KiB, a key above 32 KiB, and a value that would not fit beside the rest. A record that was cut is marked
+    so, too.
     """
     key = None if record.key is None or len(record.key) > MAX_KEY_BYTES else record.key
     original = tuple(header for header in record.headers if header[0] not in _OWN)
@@ -35,7 +36,7 @@ def forwarded(record: Record, topic: str, why: Mapping[str, str], max_record_byt
     added = tuple((name, text.encode()) for name, text in (*place, *why.items()))
     room = MAX_FORWARDED_BYTES - _headers_bytes(headers) - _headers_bytes(added) - len(key or b"")
     value = None if record.value is None or len(record.value) > min(max_record_bytes, room) else record.value
-    if (key, value, headers) != (record.key, record.value, original):
+    if record.cut or (key, value, headers) != (record.key, record.value, original):
         added = (*added, (TRUNCATED, b"true"))
     return Record(topic, record.partition, -1, record.timestamp_ms, key, value, (*headers, *added))
 

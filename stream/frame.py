@@ -46,6 +46,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    cut: bool = False  # the value is not all that came
 
 
 @dataclass(slots=True)
@@ -70,6 +71,7 @@ class Frame:
     counted: bool = field(
         default=False, compare=False, repr=False
     )  # late or read again: context, of which no more is said
+    cut: bool = field(default=False, compare=False, repr=False)  # the payload is not all that came
 
     @property
     def size_bytes(self) -> int:
@@ -199,6 +201,7 @@ def _frame(
         record.offset,
         record.timestamp_ms,
         record.headers,
+        cut=len(payload) < len(record.value or b""),
     )
 
 

@@ -23,6 +23,9 @@ from stream.times import NS_PER_MS, NS_PER_SECOND
 
 QUEUE_BYTES = 2 << 20  # of one partition; a fetch may bring as much again
 LOOK_SECONDS = 0.1  # being caught up wears off, so a lane looks up at least this often
+_SINCE_NS = (
+    time.time_ns() - time.monotonic_ns()
+)  # the wall clock is read only once, for all lanes: they share their overload
 
 
 class Inlet:
@@ -38,7 +41,6 @@ class Inlet:
         self.stirred = asyncio.Event()
         self._consumer = consumer
         self._partitions = partitions
-        self._since_ns = time.time_ns() - time.monotonic_ns()  # the wall clock is read only once
         self._clock = LaneClock()
         self._open = False
         self._paused: set[Modality] = set()
@@ -149,7 +151,7 @@ class Inlet:
 
     def _machine_ns(self) -> int:
         """Nanoseconds since the epoch that only ever grow, whatever is done to the wall clock."""
-        return self._since_ns + time.monotonic_ns()
+        return _SINCE_NS + time.monotonic_ns()
 
     def _measure_lag(self, modality: Modality, stable_offset: int) -> None:
         partition = self._partitions[modality]

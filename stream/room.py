@@ -26,23 +26,20 @@ class Room:
         self._sessions = sessions
 
     def share_bytes(self) -> int:
-        """What one session may hold."""
+        """What one session may hold once the lane is full: before that, what others leave is there for whoever needs it."""
         return min(self._session_bytes, self._lane_bytes // max(1, len(self._sessions)))
 
     def is_full(self, session: Session) -> bool:
         """Whether a session or the lane holds more than it may."""
-        held_bytes = session.held.bytes  # against `share_bytes`, written out: it is asked of every frame
-        if held_bytes > self._session_bytes or self.bytes > self._lane_bytes:
-            return True
-        return held_bytes * len(self._sessions) > self._lane_bytes
+        return session.held.bytes > self._session_bytes or self.bytes > self._lane_bytes
 
     def make(self, session: Session, history: bool) -> list[Session]:  # noqa: FBT001
         """See that the bounds hold after a frame of `session` was placed; gives the sessions to be polled at once."""
-        share_bytes = self.share_bytes()
-        over = [session] if session.held.bytes > share_bytes else []
+        over = [session] if session.held.bytes > self._session_bytes else []
         for one in over:
-            self._relieve(one, share_bytes, history)
+            self._relieve(one, self._session_bytes, history)
         if self.bytes > self._lane_bytes:
+            share_bytes = self.share_bytes()
             over = [one for one in self._sessions.values() if one.held.bytes > share_bytes]
             for one in sorted(over, key=lambda one: one.held.bytes, reverse=True):
                 if self.bytes > self._lane_bytes:
@@ -51,9 +48,8 @@ class Room:
 
     def ahead(self, behind: frozenset[Modality]) -> frozenset[Modality]:
         """Partitions to pause: what the oldest open hop has enough of, while it waits for one that is unread."""
-        share_bytes = self.share_bytes()
         fresh = {name: session.held.fresh_bytes for name, session in self._sessions.items()}
-        if sum(fresh.values()) <= self._lane_bytes // 2 and max(fresh.values(), default=0) <= share_bytes // 2:
+        if sum(fresh.values()) <= self._lane_bytes // 2 and max(fresh.values(), default=0) <= self._session_bytes // 2:
             return _NOBODY
         full = [session for session in self._sessions.values() if fresh[session.name]]
         oldest = min(full, key=lambda session: session.held.oldest_ns(session.schedule.done_ns))

@@ -105,6 +105,15 @@ def test_the_session_over_its_share_gives_way_and_not_the_others() -> None:
     assert stage.aligner.buffered_bytes <= 24 * FRAME_BYTES
 
 
+def test_many_small_sessions_take_nothing_from_a_larger_one_while_the_lane_has_room() -> None:
+    stage = Stage(session_bytes=20 * FRAME_BYTES, lane_bytes=100 * FRAME_BYTES, behind=frozenset({TEXT}))
+    stage.hear(*[audio(at) for at in range(0, 200, 20)], at_ms=0)
+    stage.hear(*[audio(0, session=f"small-{number}") for number in range(30)], at_ms=0)
+    stage.hear(*[audio(at) for at in range(200, 400, 20)], at_ms=0)
+    assert stage.aligner.drain_outcomes() == {}
+    assert stage.aligner.buffered_bytes == 50 * FRAME_BYTES
+
+
 def test_a_backlog_with_one_modality_far_behind_is_read_within_the_bounds() -> None:
     backlog = Backlog(topics("a", "b", "c", video_delay_ms=2000), 60 * FRAME_BYTES, 150 * FRAME_BYTES)
     backlog.run()

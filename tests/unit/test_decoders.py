@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[Decoders]:
     made = Decoders(1, SHAPES)
+    made.wait()
     yield made
     made.close()
 
@@ -86,6 +87,16 @@ def test_a_process_that_has_died_is_an_inference_error() -> None:
     os.kill(number, signal.SIGTERM)
     with pytest.raises(InferenceError, match="decoding process has ended"):
         made.hop(frames(png(1)), 0, HOP_NS)
+    made.close()
+
+
+def test_a_process_that_hangs_is_ended_and_whoever_waits_is_told() -> None:
+    made = Decoders(1, SHAPES, answer_seconds=0.2)
+    made.wait()
+    [number] = made.process_ids
+    os.kill(number, signal.SIGSTOP)
+    with pytest.raises(InferenceError, match="decoding process has ended"):
+        made.hop(frames(*[png(seed) for seed in range(64)]), 0, HOP_NS)
     made.close()
 
 

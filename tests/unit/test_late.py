@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stream import metrics
-from stream.frame import Frame, Modality, Record
+from stream.frame import Frame, Modality, Record, to_record
 from stream.hop import Checkpoint, Outcome
 from stream.lane import Lane, Output
 from stream.late import LateFrame, late_record
@@ -108,6 +108,18 @@ async def test_a_lane_gives_the_record_of_a_late_frame_as_it_came() -> None:
     assert late.record == again
     assert late.late_ns == (len(records) - 1) * FRAME_MS * MS
     assert metrics.FRAMES.labels(Modality.AUDIO, "late")._value.get() == before + 1
+
+
+async def test_a_long_text_that_comes_late_is_marked_as_cut() -> None:
+    lane = echo_lane(Progress())
+    records, outputs = await said(lane, "hello..........")
+    at_ns = records[0].timestamp_ms * MS
+    long = Frame("a", Modality.TEXT, at_ns, FRAME_MS * MS, b"x" * 5_000, "text/plain;charset=utf-8")
+    outputs += await feed(lane, [replace(to_record(long, "text"), offset=0, timestamp_ms=records[-1].timestamp_ms)])
+    [late] = late_of(outputs)
+    found = late_record(late, "t-late", 900_000)
+    assert found.value == b"x" * 1_000
+    assert found.headers[-1] == ("trivium_truncated", b"true")
 
 
 async def test_a_flood_of_late_frames_is_gone_with_each_advance() -> None:
