@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from deploy.broker import Broker
-from stream.publish import Prediction
 from tests.benchmarks.report import progress
 from tests.drilling.again import uninterrupted
 from tests.drilling.judge import Verdict, judge
+from tests.drilling.recovery import Recovery, recoveries
 from tests.drilling.stage import LANES, Order, Set, stage, until, wait
 from tests.drilling.talk import Talk, talking
-from tests.drilling.told import Told, read_to_rest
+from tests.drilling.told import read_to_rest
 from tests.drilling.worker import Held, Kill, Worker
 
 REST_SECONDS = 180.0  # from the end of the talk until everything is committed
@@ -57,7 +57,7 @@ class Outcome:
     drill: str
     act: Act
     verdict: Verdict
-    recoveries: dict[str, list[float]]  # seconds until the first new final, by what died
+    recoveries: dict[str, Recovery]  # by what died
     seconds: float
     sessions: int
     more: dict[str, object] = field(default_factory=dict)  # that only this drill tells
@@ -84,10 +84,11 @@ def conclude(drill: str, found: Set, done: Act, cast: Sequence[Worker], talk: Ta
         worker.stop()
     lanes = {lane for (_, lane), end in told.ends.items() if end}
     progress(f"{drill}: {len(told.finals())} finals of {len(talk.sessions)} sessions; now without interruption")
-    verdict = judge(told, talk.sessions, asyncio.run(uninterrupted(settings, lanes)), done.outages)
+    again = asyncio.run(uninterrupted(settings, lanes))
+    verdict = judge(told, talk.sessions, again, done.outages)
     verdict.leaks += done.leaks
-    seconds = time.monotonic() - began
-    return Outcome(drill, done, verdict, recoveries(done, told), seconds, talk.sessions.total())
+    recovered = recoveries(done.kills, done.outages, told, again)
+    return Outcome(drill, done, verdict, recovered, time.monotonic() - began, talk.sessions.total())
 
 
 @contextmanager
@@ -133,26 +134,3 @@ def compare(worker: Worker, before: Held, after: Held) -> list[str]:
     if after.threads > before.threads + MORE_THREADS:
         leaks.append(f"{worker.name} had {before.threads} threads, then {after.threads}")
     return leaks
-
-
-def recoveries(act: Act, told: Told) -> dict[str, list[float]]:
-    """Seconds from each death to the first new final, unless the next death came before it."""
-    finals = told.finals()
-    found: dict[str, list[float]] = {}
-    for kill in act.kills:
-        kind = "worker with instance_id" if kill.fixed else "worker"
-        others = [other for other in act.kills if not kill.fixed or other.worker == kill.worker]
-        until_ms = min((other.at_ms for other in others if other.at_ms > kill.at_ms), default=float("inf"))
-        seconds = _first(finals, kill.at_ms, until_ms, kill.lanes)
-        found.setdefault(kind, []).extend(seconds)
-    for _, back_ms in act.outages:
-        found.setdefault("broker", []).extend(_first(finals, back_ms, float("inf"), frozenset(range(LANES))))
-    return found
-
-
-def _first(
-    finals: Sequence[tuple[int, Prediction]], since_ms: float, until_ms: float, lanes: frozenset[int]
-) -> list[float]:
-    published = [final.times.published_ms for lane, final in finals if lane in lanes]
-    after = min((at_ms for at_ms in published if at_ms > since_ms), default=None)
-    return [] if after is None or after > until_ms else [round((after - since_ms) / 1000, 2)]

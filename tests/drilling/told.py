@@ -1,6 +1,6 @@
 """What is there after a drill: all that a reader of committed records is told, and where the lanes stand.
 
-predictions, progress, committed offsets -> Told
+predictions, progress, late frames, committed offsets -> Told
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from stream import clients, topics
+from stream import clients, headers, topics
 from stream.config import Settings
 from stream.frame import Modality, Record
 from stream.progress import EPOCH_KEY
 from stream.publish import Prediction, SessionRecord, read_result
+from stream.times import to_ms
 
 Place = tuple[str, int]  # topic without its prefix, and partition
+LateFrame = tuple[str, Modality, float]  # session, modality, capture time in Unix ms
 LOOK_SECONDS = 0.2
 
 
@@ -38,6 +40,10 @@ class Told:
         Offsets of the group, and of the ends of the input partitions.
     remembered : set
         Lane and session of which there still is progress.
+    late : set
+        Frames that came after a final.
+    read_ms : float
+        When all this had been read, Unix ms.
     """
 
     results: Sequence[tuple[int, Prediction | SessionRecord]]
@@ -45,6 +51,8 @@ class Told:
     committed: Mapping[Place, int]
     ends: Mapping[Place, int]
     remembered: frozenset[tuple[int, str]]
+    late: frozenset[LateFrame]
+    read_ms: float
 
     def finals(self) -> list[tuple[int, Prediction]]:
         """Finals with their lanes."""
@@ -67,9 +75,11 @@ async def read_to_rest(settings: Settings, sessions: Counter[str], timeout_secon
             await _committed(settings),
             await _ends(settings),
             await _remembered(settings),
+            frozenset(),
+            time.time() * 1000,
         )
         if told.at_rest() or time.monotonic() > end:
-            return told
+            return replace(told, late=await _late(settings))
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -117,6 +127,19 @@ async def _remembered(settings: Settings) -> frozenset[tuple[int, str]]:
     return frozenset(
         (lane, key.decode()) for (lane, key), value in newest.items() if value is not None and key != EPOCH_KEY
     )
+
+
+async def _late(settings: Settings) -> frozenset[LateFrame]:
+    partitions = _partitions(settings, topics.LATE)
+    async with _reader(settings, partitions) as reader:
+        records = [clients.fetched(record) for record in await _all(reader, partitions)]
+    return frozenset(_late_frame(record, settings.topic_prefix) for record in records)
+
+
+def _late_frame(record: Record, topic_prefix: str) -> LateFrame:
+    found = headers.by_name(record.headers)
+    modality = Modality(headers.required(found, "trivium_topic").decode().removeprefix(topic_prefix))
+    return (record.key or b"").decode(), modality, to_ms(headers.captured_ns(found))
 
 
 async def _ends(settings: Settings) -> dict[Place, int]:
