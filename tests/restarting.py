@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stream.frame import Modality, Record
-from stream.hop import Timing
 from stream.lane import Lane, OpenSegment
 from stream.progress import Offsets, restored
-from tests.echo import CONTEXT_NS, DEFAULT_TIMING, EchoSegment, echo_lane
+from tests.echo import CONTEXT_NS, EchoSegment, echo_lane
 
 
 class Store:
     """What the broker would keep of one lane: committed offsets, and the newest record of each session."""
 
-    def __init__(self, timing: Timing = DEFAULT_TIMING, open_segment: OpenSegment = EchoSegment) -> None:
+    def __init__(self, open_segment: OpenSegment = EchoSegment) -> None:
         self.offsets: Offsets = {}
         self.progress: dict[bytes, bytes | None] = {}
-        self._timing = timing
         self._open_segment = open_segment
 
     def commit(self, lane: Lane) -> None:
@@ -29,7 +27,7 @@ class Store:
     def successor(self) -> Lane:
         progress = restored(self.progress.items(), CONTEXT_NS)
         progress.positions = dict(self.offsets)
-        return echo_lane(progress, timing=self._timing, open_segment=self._open_segment)
+        return echo_lane(progress, open_segment=self._open_segment)
 
     def unread(self, records: Iterable[Record]) -> list[Record]:
         return [record for record in records if record.offset >= self.offsets.get(Modality(record.topic), 0)]

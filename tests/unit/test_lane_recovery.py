@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stream.caption import Caption
 from stream.frame import Bound, End, Frame, Modality, Record, to_record
-from stream.hop import Hop, Timing
+from stream.hop import Hop
 from stream.lane import Lane, Output
 from stream.skew import UNKNOWN, Skew
 from tests.echo import DEFAULT_TIMING, MS, T0_NS, EchoSegment, available_ns, feed, sound, wake
@@ -20,7 +23,6 @@ from tests.unit.test_lane import FOREVER_NS, finals, pictures, session_records, 
 TEXT, AUDIO, VIDEO = Modality
 Item = Frame | Bound | End
 Timed = tuple[int, Item]  # with its arrival
-SHORT = Timing(session_end_ns=3_000 * MS)
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Life:
         return [text for name, text in finals(self.outputs) if name == session], records
 
 
-async def lives(records: Iterable[Record], *kills: Callable[[Life], bool], timing: Timing = DEFAULT_TIMING) -> Life:
+async def lives(records: Iterable[Record], *kills: Callable[[Life], bool]) -> Life:
     """The life of a lane whose owner is killed as soon as each of these is so."""
     life = Life()
 
@@ -48,7 +50,7 @@ async def lives(records: Iterable[Record], *kills: Callable[[Life], bool], timin
     def noting(frontier_ns: int, revision: int = 0, skew: Skew = UNKNOWN) -> EchoSegment:
         return NotingSegment(frontier_ns, revision, skew)
 
-    store, records = Store(timing, noting), list(records)
+    store, records = Store(noting), list(records)
     for killed in (*kills, lambda _: False):
         lane = store.successor()
         for record in store.unread(records):
@@ -77,15 +79,15 @@ def in_order(*spoken: list[Timed]) -> list[Record]:
     return records
 
 
-def host() -> list[Timed]:
+def host(letters: int = 110) -> list[Timed]:
     """Talks without a pause, so that no offset is passed."""
-    return live(
-        [*sound("host", "a" * 110), *pictures("host", 12), *(shown("host", at) for at in range(50, 11_000, 200))]
-    )
+    seconds = letters // 10 + 1
+    texts = [shown("host", at) for at in range(50, 1000 * seconds, 200)]
+    return live([*sound("host", "a" * letters), *pictures("host", seconds), *texts])
 
 
-def beats(modality: Modality, from_ms: int, until_ms: int, step_ms: int) -> list[Bound]:
-    return [Bound("a", modality, T0_NS + at_ms * MS) for at_ms in range(from_ms, until_ms, step_ms)]
+def beats(modality: Modality, from_ms: int, until_ms: int, step_ms: int, session: str = "a") -> list[Bound]:
+    return [Bound(session, modality, T0_NS + at_ms * MS) for at_ms in range(from_ms, until_ms, step_ms)]
 
 
 def frames(items: Iterable[Frame | End]) -> list[Frame]:
@@ -95,6 +97,12 @@ def frames(items: Iterable[Frame | End]) -> list[Frame]:
 def began(times: int) -> Callable[[Life], bool]:
     """Whether sessions of the guest have begun so often."""
     return lambda life: life.told("guest")[1].count(("started", None)) == times
+
+
+def after(count: int) -> Callable[[Life], bool]:
+    """Whether its owner has read so many records."""
+    read = itertools.count(1)
+    return lambda _: next(read) >= count
 
 
 def said(text: str) -> Callable[[Life], bool]:
@@ -136,14 +144,23 @@ async def test_a_text_of_the_session_before_is_not_shown_in_the_next_of_its_name
     assert max(shows) < T0_NS + 2000 * MS
 
 
-async def test_an_end_that_came_after_its_session_does_not_end_the_next_of_its_name() -> None:
-    first = live(frames(sound("guest", "hello", start_ms=500)))
-    belated: list[Timed] = [(T0_NS + 5000 * MS, End("guest", AUDIO, T0_NS + 1000 * MS))]
-    second = live(sound("guest", SECOND, start_ms=6000))
-    records = in_order(host(), first, belated, second)
-    wanted = (await lives(records, timing=SHORT)).told("guest")
-    assert wanted[1] == [("started", None), ("ended", "timeout"), ("started", None), ("ended", "end")]
-    assert (await lives(records, began(2), timing=SHORT)).told("guest") == wanted
+@settings(max_examples=15)
+@given(
+    late_ms=st.integers(0, 2000),
+    written=st.booleans(),
+    counts=st.lists(st.integers(1, 250), max_size=3),
+)
+async def test_kills_at_any_record_change_nothing_of_sessions_of_one_name(
+    late_ms: int,
+    written: bool,  # noqa: FBT001
+    counts: list[int],
+) -> None:
+    first = [*sound("guest", "hello....", start_ms=500), *([shown("guest", 600)] if written else [])]
+    first += [End("guest", TEXT, T0_NS + 1400 * MS)] if written else []
+    second = live(sound("guest", SECOND, start_ms=2000 - late_ms), late_ms=late_ms)
+    records = in_order(host(60), live(first), second, live(beats(VIDEO, 1700, 5000, 200, "guest")))
+    wanted = (await lives(records)).told("guest")
+    assert (await lives(records, *map(after, counts))).told("guest") == wanted
 
 
 async def test_where_a_session_began_is_forgotten_once_it_is_read_past() -> None:
