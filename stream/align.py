@@ -9,6 +9,7 @@ nor what is inside a frame. One aligner serves one lane.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from heapq import heappop, heappush
 
 from stream.frame import Bound, End, Frame, Modality
@@ -32,7 +33,8 @@ class Aligner:
         self._tally = Tally()
         self._sessions: dict[str, Session] = {}
         self._room = Room(session_buffer_bytes, lane_buffer_bytes, self._sessions)
-        self._past: dict[str, dict[Modality, int]] = {}  # cuts of sessions that had ended before this owner came
+        self._past: dict[str, dict[Modality, int]] = {}  # per session's name: what lies below is of one that had ended
+        self._past_to: Counter[Modality] = Counter()  # the highest of them
         self._stirred: dict[str, Session] = {}  # something came for them since the last poll
         self._held_up: dict[str, Session] = {}  # put off because a partition is behind
         self._wakes: list[tuple[int, str]] = []  # a heap; an entry counts while it is its session's
@@ -133,13 +135,20 @@ class Aligner:
 
     def restore(self, session: str, checkpoint: Checkpoint) -> None:
         """Take over a session where its former owner's last final left it."""
+        if past := checkpoint.cuts if checkpoint.over else checkpoint.since:
+            self._past[session] = past
+            self._past_to |= Counter(past)
         if checkpoint.over:
-            self._past[session] = checkpoint.cuts
             return
         restored = self._sessions[session] = Session(session, self._timing, self._tally)
         restored.restore(checkpoint)
         self._room.bytes += restored.held.bytes
         heappush(self._wakes, (restored.wake_ns, session))
+
+    def has_read(self, positions: Mapping[Modality, int]) -> None:
+        """The lane is at these offsets; once past all those cuts, nothing comes again of a session that had ended."""
+        if self._past and all(positions.get(modality, 0) >= cut for modality, cut in self._past_to.items()):
+            self._past.clear()
 
     def ahead(self, behind: frozenset[Modality]) -> frozenset[Modality]:
         """Partitions to pause because buffers fill: never one that the oldest open hop waits for."""

@@ -134,6 +134,9 @@ class Checkpoint:
     ended: frozenset[Modality] = frozenset()
     over: bool = False  # the session has ended: a record below the cuts is replayed, another begins a new one
     spoken: frozenset[Modality] = frozenset()  # had a frame before the frontier: silent from there on, and not idle
+    bounds_ns: dict[Modality, int] = field(default_factory=dict)  # none beyond a frame that is to be read again
+    newest_arrived_ns: int | None = None  # on the lane's clock: arrival of that newest frame; None: when last heard
+    since: dict[Modality, int] = field(default_factory=dict)  # a record below is none of its: of another of its name
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from stream.account import Account
 from stream.align import Aligner
 from stream.deadletter import DeadLetter
 from stream.errors import RecordError
-from stream.frame import End, Frame, Modality, Record, parse
+from stream.frame import Frame, Modality, Record, parse
 from stream.hop import Checkpoint, Ended, Event, Hop, Slept, Started
 from stream.late import LateFrame
 from stream.opened import Opened, Segment
@@ -107,7 +107,7 @@ class Lane:
             return
         if isinstance(item, Frame):
             self._taken_bytes[modality] += len(item.payload)
-        elif isinstance(item, End):
+        else:
             self._touched.add(item.session)
         self.aligner.add(item, now_ns, history=history)
 
@@ -132,6 +132,7 @@ class Lane:
             events.setdefault(event.session, []).append(event)
         results = await asyncio.gather(*(self._follow(session, news) for session, news in events.items()))
         self._remember()
+        self.aligner.has_read(self.progress.positions)
         self._measure()
         return [*self._account.close(self.aligner), *chain.from_iterable(results)]
 
@@ -165,7 +166,8 @@ class Lane:
         frontier_ns = started.start_ns
         keep_from_ns = frontier_ns - self._context_ns
         checkpoint = Checkpoint(started.start_ns, frontier_ns, keep_from_ns, newest_ns=started.start_ns)
-        self._open(self.progress.start(started.session, checkpoint))
+        needed = {} if ending else self.aligner.oldest_offsets_of(started.session)
+        self._open(self.progress.start(started.session, checkpoint, needed))
         if not ending:
             self.aligner.settle(started.session, frontier_ns, keep_from_ns)
             self._touched.add(started.session)

@@ -35,7 +35,7 @@ class SessionProgress:
     ----------
     checkpoint : Checkpoint
         Where its last final, or the silence after it, left it. Its cuts are the lane's read positions then: a record
-        below was seen before.
+        below was seen before. A record below its `since` was before its first: another of its name may have had it.
     revision : int
         The last one shown of the segment that is open.
     finals : int
@@ -68,24 +68,26 @@ class Progress:
         self.sessions: dict[str, SessionProgress] = {}
         self._unsaved: set[str] = set()
 
-    def start(self, session: str, checkpoint: Checkpoint) -> SessionProgress:
-        """A session begins. If another of its name has ended, what was read of that one stays read."""
+    def start(self, session: str, checkpoint: Checkpoint, needed: Mapping[Modality, int]) -> SessionProgress:
+        """A session begins with what is `needed`. If another of its name has ended, what was read of that one stays read."""
         earlier = self.sessions.get(session)
         cuts = dict(earlier.checkpoint.cuts) if earlier else {}
-        known = SessionProgress(session, replace(checkpoint, cuts=cuts))
+        known = SessionProgress(session, replace(checkpoint, cuts=cuts, since=_highest(cuts, self.offsets(needed))))
         self.sessions[session] = known
         self._unsaved.add(session)
         return known
 
     def move(self, session: str, checkpoint: Checkpoint) -> None:
         """A final or silence has moved the frontier: all records read by now are cut off."""
-        self.sessions[session].checkpoint = replace(checkpoint, cuts=dict(self.positions))
+        known = self.sessions[session]
+        cuts = _highest(known.checkpoint.cuts, self.positions)
+        known.checkpoint = replace(checkpoint, cuts=cuts, since=known.checkpoint.since)
         self._unsaved.add(session)
 
     def touch(self, session: str, checkpoint: Checkpoint) -> None:
         """Something else has changed that a new owner may not read again, such as that a modality has ended."""
-        cuts = self.sessions[session].checkpoint.cuts
-        self.sessions[session].checkpoint = replace(checkpoint, cuts=cuts)
+        before = self.sessions[session].checkpoint
+        self.sessions[session].checkpoint = replace(checkpoint, cuts=before.cuts, since=before.since)
         self._unsaved.add(session)
 
     def end(self, session: str, needed: Mapping[Modality, int]) -> None:
@@ -94,12 +96,13 @@ class Progress:
         What is `needed` by the next of its name, which began when the clock was set, is not cut off with it.
         """
         known = self.sessions[session]
-        known.checkpoint = replace(known.checkpoint, cuts=self.offsets(needed), held_text=None, over=True)
+        cuts = _lowest(_highest(known.checkpoint.cuts, self.positions), needed)
+        known.checkpoint = replace(known.checkpoint, cuts=cuts, since={}, held_text=None, over=True)
         self._unsaved.add(session)
 
     def offsets(self, needed: Mapping[Modality, int]) -> Offsets:
         """What to commit: of each topic the lowest offset `needed` again, or the position where there is none."""
-        return {name: min(position, needed.get(name, position)) for name, position in self.positions.items()}
+        return _lowest(self.positions, needed)
 
     def unsaved(self) -> list[tuple[bytes, bytes]]:
         """Key and value of each session that is not as it was when last asked."""
@@ -175,6 +178,9 @@ def to_json(known: SessionProgress, epoch: int) -> bytes:
             "ended": sorted(at.ended),
             "over": at.over,
             "spoken": sorted(at.spoken),
+            "bounds_ms": {str(name): to_ms(bound_ns) for name, bound_ns in at.bounds_ns.items()},
+            "arrived_ms": None if at.newest_arrived_ns is None else to_ms(at.newest_arrived_ns),
+            "since": {str(name): cut for name, cut in at.since.items()},
         }
     )
 
@@ -189,6 +195,7 @@ def from_json(session: str, value: bytes, context_ns: int) -> SessionProgress:
     """
     found = orjson.loads(value)
     frontier_ns = from_ms(found["frontier_ms"])
+    arrived_ms = found.get("arrived_ms")  # a version before did not say it
     checkpoint = Checkpoint(
         start_ns=from_ms(found["start_ms"]),
         frontier_ns=frontier_ns,
@@ -199,11 +206,23 @@ def from_json(session: str, value: bytes, context_ns: int) -> SessionProgress:
         heard_ns={Modality(name): from_ms(heard_ms) for name, heard_ms in found["heard_ms"].items()},
         ended=frozenset(map(Modality, found["ended"])),
         over=found["over"],
-        spoken=frozenset(map(Modality, found.get("spoken", found["heard_ms"]))),  # a version before did not say it
+        spoken=frozenset(map(Modality, found.get("spoken", found["heard_ms"]))),  # nor this, nor what follows
+        bounds_ns={Modality(name): from_ms(bound_ms) for name, bound_ms in found.get("bounds_ms", {}).items()},
+        newest_arrived_ns=None if arrived_ms is None else from_ms(arrived_ms),
+        since={Modality(name): cut for name, cut in found.get("since", {}).items()},
     )
     skew_ms = found.get("skew_ms")  # a version before did not say it
     skew = Skew(None if skew_ms is None else from_ms(skew_ms), found.get("skew_steady", True))
     return SessionProgress(session, checkpoint, found["revision"], found["finals"], skew)
+
+
+def _lowest(positions: Offsets, needed: Mapping[Modality, int]) -> Offsets:
+    return {name: min(position, needed.get(name, position)) for name, position in positions.items()}
+
+
+def _highest(cuts: Offsets, positions: Offsets) -> Offsets:
+    """Cuts that have moved to the positions, but not back: a former owner may have read further than this one by now."""
+    return cuts | {name: max(position, cuts.get(name, 0)) for name, position in positions.items()}
 
 
 def _text_to_json(held: Frame) -> dict[str, Any]:

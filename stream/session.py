@@ -117,6 +117,7 @@ class Session:
     def advance(self, at_ns: int, behind: frozenset[Modality], *, in_turns: bool = False) -> list[Event]:
         """Everything that is due at a moment; `in_turns`: of many hops only the first, then it is `stirred` still."""
         schedule = self.schedule
+        self.wait.recall(at_ns)
         self._due_ns, self._stirred_ns = self._stirred_ns, FOREVER_NS
         self.stirred = schedule.held_up = False
         events: list[Event] = list(self._emitter.emit_again(at_ns, self._due_ns))
@@ -161,7 +162,7 @@ class Session:
 
     def oldest_offsets(self) -> dict[Modality, int]:
         """Per modality the lowest of a frame still needed; a successor is told the held text, so it need not be read."""
-        oldest = self.held.oldest_offsets(self._held_text())
+        oldest = self.held.oldest_offsets(self.wait.lines[_TEXT].held_at(self._frontier_ns))
         for stray in self.strays:
             oldest[stray.modality] = min(stray.offset, oldest.get(stray.modality, stray.offset))
         return oldest
@@ -180,10 +181,8 @@ class Session:
         if self.wait.heard_ns > NEVER_NS:
             self.wake_ns = self.schedule.wake_ns(self.wait.heard_ns)
 
-    def _held_text(self) -> Frame | None:
-        return self.wait.lines[_TEXT].held_at(self._frontier_ns)
-
     def _is_stray(self, item: Frame | Bound, now_ns: int) -> bool:
+        self.wait.recall(now_ns)
         if self._start_ns != FOREVER_NS and self.strays.is_off(item, self.wait, self._start_ns, now_ns):
             if not self._replayed(item):  # else it is of an earlier session of this name, or was a stray before
                 self._give_up(self.strays.add(item), now_ns)

@@ -142,6 +142,12 @@ class Timeline(Watermark):
         held = (one.frame.offset for one in self._placed if one.frame is not but)
         return min(chain(held, (offset for _, offset in self._trimmed)), default=None)
 
+    def lasting_bound_ns(self, but: Frame | None) -> int:
+        """Its bound up to the first frame that a successor reads again, one excepted: that frame and others tell the rest."""
+        if self._trimmed:
+            return NEVER_NS
+        return min([self.bound_ns, *(one.frame.time_ns for one in self._placed[:2] if one.frame is not but)])
+
     def shed_newest(self) -> Frame | None:
         """Let go of the newest payload that is in no hop yet, but keep its place."""
         for placed in reversed(self._placed):

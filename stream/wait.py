@@ -38,6 +38,8 @@ class Wait:
         self.last_end_ns = NEVER_NS
         self._spoken = (self.lines[_AUDIO], self.lines[_VIDEO])
         self._timing = timing
+        self._known_ns: dict[Modality, int] = {}  # bounds that a former owner knew, until they count
+        self._behind_ns = 0  # the lane's clock less the session's timeline, as it left them
 
     @property
     def heard_ns(self) -> int:
@@ -67,15 +69,19 @@ class Wait:
     def checkpoint(self, start_ns: int, frontier_ns: int, keep_from_ns: int) -> Checkpoint:
         """What `restore` takes, and where the session stands, the cuts excepted."""
         lines = self.lines.items()
+        held = self.lines[_TEXT].held_at(frontier_ns)
+        bounds_ns = {name: max(line.lasting_bound_ns(held), self._known_ns.get(name, NEVER_NS)) for name, line in lines}
         return Checkpoint(
             start_ns=start_ns,
             frontier_ns=frontier_ns,
             keep_from_ns=keep_from_ns,
             newest_ns=self.newest_end_ns,
-            held_text=self.lines[_TEXT].held_at(frontier_ns),
+            held_text=held,
             heard_ns={modality: line.heard_ns for modality, line in lines if line.heard_ns is not None},
             ended=frozenset(modality for modality, line in lines if line.ended),
             spoken=frozenset(modality for modality, line in lines if line.first_ns < frontier_ns),
+            bounds_ns={name: bound_ns for name, bound_ns in bounds_ns.items() if bound_ns > NEVER_NS},
+            newest_arrived_ns=None if self.newest_arrived_ns == NEVER_NS else self.newest_arrived_ns,
         )
 
     def restore(self, known: Checkpoint) -> None:
@@ -87,9 +93,25 @@ class Wait:
                 line.first_ns = known.start_ns
         self.newest_end_ns = known.newest_ns
         self.newest_arrived_ns = self.last_end_ns = self.heard_ns
+        if known.newest_arrived_ns is not None:
+            self.newest_arrived_ns = known.newest_arrived_ns
+        self._known_ns = dict(known.bounds_ns)
+        self._behind_ns = self.newest_arrived_ns - self.newest_end_ns
         if known.held_text is not None:
             line = self.lines[_TEXT]
             line.mark(line.place(known.held_text, 0, self.heard_ns), Outcome.REPLAYED)
+
+    def recall(self, at_ns: int) -> None:
+        """Let the bounds that a former owner knew count as far as the session had come by then.
+
+        It knew them at the end of what is read again: sooner they would let hops go before all their frames are read.
+        """
+        if not self._known_ns:
+            return
+        come_ns = at_ns - self._behind_ns
+        for modality, bound_ns in self._known_ns.items():
+            self.lines[modality].move_bound(min(bound_ns, come_ns), at_ns)
+        self._known_ns = {modality: bound_ns for modality, bound_ns in self._known_ns.items() if bound_ns > come_ns}
 
     def members(self, at_ns: int) -> list[Timeline]:
         """Those waited for; text, live, never is."""

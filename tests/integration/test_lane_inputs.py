@@ -67,7 +67,7 @@ async def test_finals_of_a_session_out_of_step_come_again_from_their_inputs_and_
     make_lane, given = lane_maker(Settings(), predictor), played(synthetic_clip, late_ms)
     known, start_ns = Progress(epoch=1), T0_NS + min(late_ms, 0) * NS_PER_MS
     at = Checkpoint(start_ns, start_ns, start_ns - context_ns(predictor), start_ns)
-    known.start("synthetic", at).skew = Skew(late_ms * NS_PER_MS)
+    known.start("synthetic", at, {}).skew = Skew(late_ms * NS_PER_MS)
     first = await finals(make_lane, known, given)
     assert {final.skew_ms for final in first} == {late_ms}
     await assert_they_come_again(first, given, predictor, make_lane)
@@ -84,7 +84,7 @@ async def assert_they_come_again(
         heard_ns = {Modality(topic): keep_from_ns for topic in cuts}
         progress = Progress(epoch=2)
         at = Checkpoint(T0_NS, frontier_ns, keep_from_ns, frontier_ns, heard_ns=heard_ns)
-        progress.start(final.session, at).skew = Skew(None if final.skew_ms is None else from_ms(final.skew_ms))
+        progress.start(final.session, at, {}).skew = Skew(None if final.skew_ms is None else from_ms(final.skew_ms))
         again = (await finals(make_lane, progress, named))[0]
         assert said(again) == said(final)
         assert again.skew_ms == final.skew_ms

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stream.frame import Modality
-from stream.hop import Checkpoint, Ended, EndReason, Outcome, Started, Status
-from tests.aligning import AUDIO, TEXT, VIDEO, Stage, audio, end, ms, ns, speech, starts_ms, text, video
+from stream.hop import Checkpoint, Ended, EndReason, HopReason, Outcome, Started, Status
+from tests.aligning import AUDIO, TEXT, VIDEO, Stage, audio, bound, end, ms, ns, speech, starts_ms, text, video
 
 CUTS = {AUDIO: 100, VIDEO: 50}
 
@@ -99,6 +99,23 @@ def test_records_of_a_session_that_had_ended_are_replayed_and_others_begin_it_an
     assert stage.aligner.sessions == {"s"}
 
 
+def test_what_lies_before_a_session_that_goes_on_is_replayed_though_it_reaches_beyond_the_frontier() -> None:
+    stage = restored(since={AUDIO: 40, TEXT: 7})
+    earlier = [audio(900, offset=39), text(900, offset=6), end(AUDIO, 920, offset=39)]
+    assert stage.hear(*earlier, at_ms=1000) == [Outcome.REPLAYED, Outcome.REPLAYED, None]
+    stage.until(2000)
+    assert not stage.events
+    assert stage.hear(audio(900, offset=40), text(900, offset=7), at_ms=2000) == [None, None]
+
+
+def test_who_has_read_past_all_sessions_that_had_ended_forgets_where_they_did() -> None:
+    stage = restored(since={AUDIO: 40})
+    stage.aligner.has_read({AUDIO: 39})
+    assert stage.hear(audio(900, offset=39), at_ms=1000) == [Outcome.REPLAYED]
+    stage.aligner.has_read({AUDIO: 40})
+    assert stage.hear(audio(900, offset=39), at_ms=1000) == [None]
+
+
 def test_what_an_earlier_session_of_the_name_left_on_another_clock_does_not_end_this_one() -> None:
     stage = restored()
     hour = 3_600_000
@@ -123,6 +140,46 @@ def test_who_has_spoken_only_beyond_the_frontier_is_not_said_to_have_spoken() ->
     assert stage.aligner.checkpoint("s").spoken == {AUDIO, VIDEO}
 
 
+def test_heartbeats_read_before_a_recovery_make_a_modality_silent_after_it() -> None:
+    for bounds_ns, status, reason, at_ms in (
+        ({VIDEO: ns(1400)}, Status.SILENT, HopReason.SETTLED, 960),
+        ({}, Status.LATE, HopReason.DEADLINE, 1160),
+    ):
+        stage = restored(heard_ms=1400, newest_ns=ns(1400), spoken=frozenset({AUDIO, VIDEO}), bounds_ns=bounds_ns)
+        stage.live(*[audio(at) for at in range(700, 1400, 20)])
+        hop = stage.of(640)
+        assert (hop.statuses[VIDEO], hop.reason, ms(hop.aligned_ns)) == (status, reason, at_ms)
+
+
+def test_heartbeats_read_before_a_recovery_let_no_hop_go_before_its_frames_are_read_again() -> None:
+    stage = restored(heard_ms=5000, newest_ns=ns(5000), ended=frozenset({AUDIO}), bounds_ns={VIDEO: ns(5000)})
+    stage.live(text(750), text(900))
+    stage.until(3000)
+    assert [(starts_ms(hop, TEXT), hop.revision) for hop in stage.hops if ms(hop.start_ns) == 640] == [([750, 900], 0)]
+
+
+def test_a_sleeper_kept_awake_by_heartbeats_is_still_on_its_clock_after_a_recovery() -> None:
+    stage = restored(heard_ms=90_000, newest_arrived_ns=ns(1010))
+    assert stage.hear(audio(100_000, offset=100), audio(900, offset=101), at_ms=100_020) == [None, None]
+    stage.until(101_000)
+    assert not [event for event in stage.events if isinstance(event, Ended)]
+    assert [starts_ms(hop, AUDIO) for hop in stage.hops if hop.frames[AUDIO]][-1] == [100_000]
+
+
+def test_a_bound_is_kept_as_far_as_no_frame_that_is_read_again_tells_it() -> None:
+    stage = Stage()
+    stage.live(*[video(at) for at in range(0, 400, 40)], *[audio(at) for at in range(0, 700, 20)])
+    stage.hear(bound(VIDEO, 900), bound(AUDIO, 900), at_ms=900)
+    stage.aligner.settle("s", ns(640), ns(560))
+    assert stage.aligner.checkpoint("s").bounds_ns == {AUDIO: ns(560), VIDEO: ns(900)}
+
+
+def test_a_bound_of_before_a_recovery_is_not_lost_to_the_next() -> None:
+    stage = restored(bounds_ns={VIDEO: ns(1400)}, heard_ms=1400, newest_ns=ns(1400))
+    stage.live(audio(700), audio(720))
+    assert stage.aligner.checkpoint("s").bounds_ns[VIDEO] == ns(1400)
+
+
 def test_a_checkpoint_says_what_restore_needs() -> None:
     stage = Stage()
     stage.hear(text(100, offset=1), at_ms=100)
@@ -138,6 +195,8 @@ def test_a_checkpoint_says_what_restore_needs() -> None:
         heard_ns={TEXT: ns(100), AUDIO: ns(700), VIDEO: ns(730)},
         ended=frozenset({VIDEO}),
         spoken=frozenset({TEXT, AUDIO, VIDEO}),
+        bounds_ns={TEXT: ns(100), AUDIO: ns(560), VIDEO: ns(560)},
+        newest_arrived_ns=ns(720),
     )
 
 

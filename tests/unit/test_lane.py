@@ -13,10 +13,11 @@ from stream.deadletter import DeadLetter
 from stream.errors import Reason
 from stream.frame import End, Frame, Modality, Record
 from stream.lane import Lane, Output
-from stream.progress import Offsets, Progress, restored
+from stream.progress import Progress
 from stream.publish import Prediction, SessionRecord
 from stream.results import Result
 from tests.echo import CONTEXT_NS, FRAME_MS, MS, T0_NS, echo_lane, feed, live, sound, wake
+from tests.restarting import Store
 
 Outputs = list[Output]
 FOREVER_NS = 1 << 62
@@ -152,28 +153,6 @@ async def test_a_lane_given_up_has_no_active_sessions() -> None:
     assert metrics.SESSIONS_ACTIVE._value.get() == before + 1
     lane.close()
     assert metrics.SESSIONS_ACTIVE._value.get() == before
-
-
-class Store:
-    """What the broker would keep of one lane: committed offsets, and the newest record of each session."""
-
-    def __init__(self) -> None:
-        self.offsets: Offsets = {}
-        self.progress: dict[bytes, bytes | None] = {}
-
-    def commit(self, lane: Lane) -> None:
-        saved, gone = lane.progress.unsaved(), lane.progress.outlived(self.offsets)
-        offsets = lane.progress.offsets(lane.aligner.oldest_offsets())
-        self.progress |= dict(saved) | dict.fromkeys(gone)
-        self.offsets = offsets
-
-    def successor(self) -> Lane:
-        progress = restored(self.progress.items(), CONTEXT_NS)
-        progress.positions = dict(self.offsets)
-        return echo_lane(progress)
-
-    def unread(self, records: Iterable[Record]) -> list[Record]:
-        return [record for record in records if record.offset >= self.offsets.get(Modality(record.topic), 0)]
 
 
 LETTERS = st.text("ab.", min_size=1, max_size=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ def checkpoint(frontier_ns: int = T0_NS) -> Checkpoint:
 def ended(session: str, positions: dict[Modality, int]) -> Progress:
     progress = Progress()
     progress.positions = positions
-    progress.start(session, checkpoint())
+    progress.start(session, checkpoint(), {})
     progress.end(session, {})
     return progress
 
@@ -53,6 +54,9 @@ def ended(session: str, positions: dict[Modality, int]) -> Progress:
     gone=st.frozensets(st.sampled_from(Modality)),
     over=st.booleans(),
     spoken=st.frozensets(st.sampled_from(Modality)),
+    bounds_ns=st.dictionaries(st.sampled_from(Modality), TIMES_NS),
+    arrived_ns=st.none() | TIMES_NS,
+    since=st.dictionaries(st.sampled_from(Modality), OFFSETS),
     skew_ms=st.none() | st.integers(-520, 520),
     steady=st.booleans(),
 )
@@ -64,13 +68,25 @@ def test_a_session_comes_back_from_json_as_it_was(
     gone: frozenset[Modality],
     over: bool,  # noqa: FBT001
     spoken: frozenset[Modality],
+    bounds_ns: dict[Modality, int],
+    arrived_ns: int | None,
+    since: dict[Modality, int],
     skew_ms: int | None,
     steady: bool,  # noqa: FBT001
 ) -> None:
     skew = Skew(None if skew_ms is None else skew_ms * MS, steady)
-    at = Checkpoint(T0_NS, frontier_ns, frontier_ns - CONTEXT_NS, T0_NS, cuts, held, heard_ns, gone, over, spoken)
+    keep_from_ns = frontier_ns - CONTEXT_NS
+    heard = (heard_ns, gone, over, spoken, bounds_ns, arrived_ns)
+    at = Checkpoint(T0_NS, frontier_ns, keep_from_ns, T0_NS, cuts, held, *heard, since)
     known = SessionProgress("a", at, revision=4, finals=2, skew=skew)
     assert from_json("a", to_json(known, epoch=7), CONTEXT_NS) == known
+
+
+def test_what_a_version_before_did_not_write_is_not_known() -> None:
+    found = orjson.loads(to_json(SessionProgress("a", checkpoint()), epoch=1))
+    for name in ("bounds_ms", "arrived_ms", "since", "spoken", "skew_ms", "skew_steady"):
+        del found[name]
+    assert from_json("a", orjson.dumps(found), CONTEXT_NS) == SessionProgress("a", checkpoint())
 
 
 def test_a_new_bundle_s_context_counts_and_not_the_last_owner_s() -> None:
@@ -86,7 +102,7 @@ def test_the_lowest_offset_that_is_needed_is_committed_and_the_position_where_no
 
 def test_the_cuts_are_the_read_positions_when_the_frontier_moves() -> None:
     progress = Progress()
-    progress.start("a", checkpoint())
+    progress.start("a", checkpoint(), {})
     progress.positions = {AUDIO: 20}
     progress.move("a", checkpoint(T0_NS + MS))
     progress.positions = {AUDIO: 25}
@@ -103,20 +119,59 @@ def test_an_ended_session_is_remembered_until_all_committed_offsets_have_passed_
 
 def test_a_session_that_is_open_is_never_forgotten() -> None:
     progress = Progress()
-    progress.start("a", checkpoint())
+    progress.start("a", checkpoint(), {})
     assert progress.outlived({AUDIO: 1_000}) == []
 
 
 def test_what_was_read_of_an_ended_session_stays_read_when_another_of_its_name_begins() -> None:
     progress = ended("a", {AUDIO: 8})
-    known = progress.start("a", checkpoint(T0_NS + 5_000 * MS))
+    known = progress.start("a", checkpoint(T0_NS + 5_000 * MS), {})
     assert known.checkpoint.cuts == {AUDIO: 8}
     assert not known.checkpoint.over
 
 
+def test_where_a_session_began_stays_known_while_it_goes_on() -> None:
+    progress = ended("a", {AUDIO: 8, VIDEO: 3})
+    progress.positions = {AUDIO: 12, VIDEO: 4}
+    progress.start("a", checkpoint(), {AUDIO: 10})
+    progress.positions = {AUDIO: 20, VIDEO: 30}
+    progress.move("a", checkpoint(T0_NS + MS))
+    progress.touch("a", checkpoint(T0_NS + MS))
+    assert progress.sessions["a"].checkpoint.cuts == {AUDIO: 20, VIDEO: 30}
+    assert progress.sessions["a"].checkpoint.since == {AUDIO: 10, VIDEO: 4}
+
+
+def test_a_session_begins_no_sooner_than_another_of_its_name_has_ended() -> None:
+    progress = ended("a", {AUDIO: 8, VIDEO: 3})
+    progress.positions = {AUDIO: 9, VIDEO: 1}  # of an owner that reads the pictures again
+    assert progress.start("a", checkpoint(), {AUDIO: 8}).checkpoint.since == {AUDIO: 8, VIDEO: 3}
+
+
+def test_a_cut_does_not_move_back_while_records_are_read_again() -> None:
+    progress = Progress()
+    progress.start("a", checkpoint(), {})
+    progress.positions = {AUDIO: 20, VIDEO: 30}
+    progress.move("a", checkpoint(T0_NS + MS))
+    progress.positions = {AUDIO: 15, VIDEO: 31}
+    progress.move("a", checkpoint(T0_NS + 2 * MS))
+    assert progress.sessions["a"].checkpoint.cuts == {AUDIO: 20, VIDEO: 31}
+    progress.positions = {AUDIO: 16, VIDEO: 32}
+    progress.end("a", {})
+    assert progress.sessions["a"].checkpoint.cuts == {AUDIO: 20, VIDEO: 32}
+
+
+def test_what_the_next_of_the_name_needs_is_not_cut_off_with_a_session_that_ends() -> None:
+    progress = Progress()
+    progress.positions = {AUDIO: 20, VIDEO: 30}
+    progress.start("a", checkpoint(), {})
+    progress.move("a", checkpoint(T0_NS + MS))
+    progress.end("a", {AUDIO: 18})
+    assert progress.sessions["a"].checkpoint.cuts == {AUDIO: 18, VIDEO: 30}
+
+
 def test_a_session_is_written_once_a_change() -> None:
     progress = Progress()
-    progress.start("a", checkpoint())
+    progress.start("a", checkpoint(), {})
     assert [key for key, _ in progress.unsaved()] == [b"a"]
     assert progress.unsaved() == []
     progress.move("a", checkpoint(T0_NS + MS))
