@@ -101,7 +101,7 @@ def test_records_of_a_session_that_had_ended_are_replayed_and_others_begin_it_an
 
 def test_what_lies_before_a_session_that_goes_on_is_replayed_though_it_reaches_beyond_the_frontier() -> None:
     stage = restored(since={AUDIO: 40, TEXT: 7})
-    earlier = [audio(900, offset=39), text(900, offset=6), end(AUDIO, 920, offset=39)]
+    earlier = audio(900, offset=39), text(900, offset=6), end(AUDIO, 920, offset=39)
     assert stage.hear(*earlier, at_ms=1000) == [Outcome.REPLAYED, Outcome.REPLAYED, None]
     stage.until(2000)
     assert not stage.events

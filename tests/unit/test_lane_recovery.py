@@ -34,8 +34,15 @@ class Life:
 
     def told(self, session: str) -> tuple[list[str], list[tuple[str, str | None]]]:
         """Finals of one session, and how those of its name began and ended."""
-        records = [(one.state, one.reason) for one in session_records(self.outputs) if one.session == session]
+        records: list[tuple[str, str | None]] = [
+            (one.state, one.reason) for one in session_records(self.outputs) if one.session == session
+        ]
         return [text for name, text in finals(self.outputs) if name == session], records
+
+
+def never(_: Life) -> bool:
+    """It is let live."""
+    return False
 
 
 async def lives(records: Iterable[Record], *kills: Callable[[Life], bool]) -> Life:
@@ -51,7 +58,7 @@ async def lives(records: Iterable[Record], *kills: Callable[[Life], bool]) -> Li
         return NotingSegment(frontier_ns, revision, skew)
 
     store, records = Store(noting), list(records)
-    for killed in (*kills, lambda _: False):
+    for killed in (*kills, never):
         lane = store.successor()
         for record in store.unread(records):
             life.outputs += await feed(lane, [record])
@@ -134,7 +141,7 @@ async def test_a_guest_whose_clock_was_set_back_between_two_sessions_is_heard_on
 
 
 async def test_a_text_of_the_session_before_is_not_shown_in_the_next_of_its_name() -> None:
-    written = [shown("guest", 600), End("guest", TEXT, T0_NS + 1400 * MS)]
+    written: list[Item] = [shown("guest", 600), End("guest", TEXT, T0_NS + 1400 * MS)]
     first = live([*sound("guest", "hello....", start_ms=500), *written])
     second = live(sound("guest", SECOND, start_ms=3000))
     life = await lives(in_order(host(), first, second), said("y o u"))
