@@ -117,12 +117,12 @@ def evaluate(
 def export(
     task: TaskName,
     run: Run = "speech",
-    version: Annotated[str, typer.Option(help="The bundle's version.")] = "1.1.0",
+    version: Annotated[str, typer.Option(help="The bundle's version.")] = "1.2.0",
     directory: Annotated[Path | None, typer.Option(help="Where to; default: the shipped bundle of that name.")] = None,
 ) -> None:
     """Write a trained network as a bundle, with the figures that `evaluate --run` kept.
 
-    Example: python -m models export speech --version 1.1.1
+    Example: python -m models export speech --version 1.2.1
     """
     _need("torch", "onnxscript")
     from models.export import export as write
