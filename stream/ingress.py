@@ -9,6 +9,7 @@ says is `conversation.py`'s.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from starlette.routing import WebSocketRoute
 from stream import clients, metrics
 from stream.conversation import Conversation, Limits, Wanted
 from stream.frame import MAX_KEY_BYTES, Modality
+from stream.seats import Seats
 from stream.structured import SUBPROTOCOL, Bounds
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Ingress:
         self._topics = {modality: settings.topic_prefix + modality for modality in Modality}
         self._bounds = Bounds(settings.max_record_bytes, settings.max_pixels)
         self._limits = limits or Limits(settings.source_frames_per_second, settings.source_bytes_per_second)
+        self._seats = Seats(settings.max_sources, settings.session_end_ms / 1000)
         self._opened: _Opened | None = None
         self._sockets = 0
 
@@ -76,8 +79,13 @@ class Ingress:
             await websocket.close(TRY_AGAIN_LATER, "the service is starting or stopping")
         elif self._sockets >= self._settings.max_sources:
             await websocket.close(TRY_AGAIN_LATER, f"{self._sockets} pages are talking, as many as max_sources allows")
+        elif not self._seats.take(session, time.monotonic()):
+            await websocket.close(TRY_AGAIN_LATER, f"{self._seats.count} sessions of max_sources have not ended yet")
         else:
-            await self._converse(websocket, session, opened)
+            try:
+                await self._converse(websocket, session, opened)
+            finally:
+                self._seats.leave(session, time.monotonic())
 
     async def _converse(self, websocket: WebSocket, session: str, opened: _Opened) -> None:
         conversation = Conversation(

@@ -14,6 +14,7 @@ from websockets.typing import Origin
 from stream import topics
 from stream.conversation import Limits
 from stream.frame import Frame, Modality, parse
+from stream.seats import SEATS_A_SOURCE
 from stream.server import PatientSocket
 from stream.structured import max_message_bytes
 from tests.echo_service import read_until, settings_of
@@ -158,6 +159,19 @@ async def test_pages_above_the_limit_are_told_to_come_again(broker: str, topic_p
             await heard(first, "wanted")
             assert await closed(address) == (1013, "1 pages are talking, as many as max_sources allows")
         async with page(address) as again:
+            await heard(again, "wanted")
+
+
+async def test_new_sessions_are_told_to_come_again_while_too_many_have_not_ended(
+    broker: str, topic_prefix: str
+) -> None:
+    settings = settings_of(broker, topic_prefix, max_sources=1)
+    async with letting_in(settings) as address:
+        for number in range(SEATS_A_SOURCE):
+            async with page(address, f"guest-{number}") as guest:
+                await heard(guest, "wanted")
+        assert await closed(address) == (1013, "4 sessions of max_sources have not ended yet")
+        async with page(address, "guest-0") as again:
             await heard(again, "wanted")
 
 
