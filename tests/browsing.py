@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 from scipy.signal import resample_poly
 
@@ -28,6 +29,7 @@ FAKE_SOUND_HZ = 48_000
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
 PATIENCE_MS = 90_000.0
+SERIOUS = frozenset({"serious", "critical"})
 RESTARTING = (
     "ERR_CONNECTION",
     "ERR_INCOMPLETE_CHUNKED",
@@ -183,3 +185,12 @@ async def lines(page: Page, of: str = "finals") -> list[str]:
     """Texts of the captions that the page shows."""
     found: list[str] = await page.eval_on_selector_all(f"#{of} .words", "all => all.map((one) => one.textContent)")
     return found
+
+
+async def barriers(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds serious or critical, with the elements, and whether the page is wider than its window."""
+    found = await Axe().run(page)
+    serious = [one for one in found.response["violations"] if one["impact"] in SERIOUS]
+    wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    named = [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+    return named + [("wider than the window", [])] * await page.evaluate(wider)

@@ -49,7 +49,8 @@ WANTED = {"scene": 16, "mouth": 32}
 SOURCES = 4  # of different speech
 GAP_MS = 1000
 STAGGER_NS = 130 * NS_PER_MS
-HEAD_START_NS = 15 * NS_PER_SECOND  # to cut and encode
+HEAD_START_NS = 2 * NS_PER_SECOND  # from when all is cut and encoded
+MAKING_SECONDS = 60.0  # at most
 GRACE_SECONDS = 60.0
 
 
@@ -193,8 +194,8 @@ async def _send(settings: Settings, sessions: int, count: int, *, mouth: bool) -
     """All sessions at real-time speed; how late each record was, in ms."""
     began_ns = time.time_ns()
     played = await asyncio.to_thread(_sources, settings, count, mouth=mouth)
+    start_ns = time.time_ns() + HEAD_START_NS
     progress(f"made in {(time.time_ns() - began_ns) / NS_PER_SECOND:.1f} s")
-    start_ns = began_ns + HEAD_START_NS
     roads = [_session(settings, sessions, number, played[number % len(played)], start_ns) for number in range(sessions)]
     return await send_on_time(settings, merge(*roads, key=_at_ns))
 
@@ -229,7 +230,8 @@ def _prefix(sessions: int) -> str:
 
 def _longest_seconds(count: int, sessions: int) -> float:
     """How long a step may take: clips of 3 s at most and their gaps."""
-    return (HEAD_START_NS + sessions * STAGGER_NS) / NS_PER_SECOND + count * (3.1 + GAP_MS / 1000) + GRACE_SECONDS
+    begun = MAKING_SECONDS + (HEAD_START_NS + sessions * STAGGER_NS) / NS_PER_SECOND
+    return begun + count * (3.1 + GAP_MS / 1000) + GRACE_SECONDS
 
 
 def _at_ns(due: Due) -> int:

@@ -17,7 +17,7 @@ from playwright.async_api import Page, expect
 from stream import clients, topics
 from stream.config import Settings
 from stream.publish import Prediction, SessionRecord, read_result
-from tests.browsing import WINDOWS, Complaints, Fake, Service, browser, lines, pages
+from tests.browsing import WINDOWS, Complaints, Fake, Service, barriers, browser, lines, pages
 
 # Notes every state that the captions were in: the segments of open lines, and the text of every final when it came and later.
 WATCH = """
@@ -162,11 +162,13 @@ async def test_typed_words_are_shown_to_the_recogniser_and_others_follow_the_ses
         await expect(page.locator("#finals li").nth(2)).to_be_visible()
         await expect(page.locator("#interims li").first).to_be_visible()
         await screenshot(page, pictures / "live.png")
+        assert await barriers(page) == []
         async with pages(started, complaints, **WINDOWS["phone"], color_scheme="dark") as elsewhere:
             phone = await elsewhere.new_page()
             await phone.goto(f"{service.url}/sessions/hinted")
             await expect(phone.locator("#finals li").nth(2)).to_be_visible()
             await screenshot(phone, pictures / "session.png")
+            assert await barriers(phone) == []
         await page.get_by_role("button", name="Stop").click()
         await expect(page.locator("#news")).to_have_text("The session has ended.")
         shown = await lines(page)
