@@ -39,6 +39,7 @@ STALL_SECONDS = 20.0
 UNSENT_BYTES = 16 << 10  # of one connection, in this process, before its sender has to wait
 KERNEL_BYTES = 64 << 10  # of one connection, in the kernel; it doubles it
 SPARE_CLIENTS = 256  # pages, probes and sources beside the readers of events
+SPARE_CONNECTIONS = 256  # more than these are answered 503 if they ask for something; above that nobody is listened to
 SPARE_FILES = 512  # Kafka's connections, models, decoding processes
 
 
@@ -65,7 +66,7 @@ def allow_files(clients: int) -> None:
     """Raise this process's limit of open files as far as it may go, and say so where that is too few for `clients`."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    needed = clients + SPARE_CLIENTS + SPARE_FILES
+    needed = clients + SPARE_CLIENTS + SPARE_CONNECTIONS + SPARE_FILES
     if hard not in {resource.RLIM_INFINITY, -1} and hard < needed:
         log.warning("open files: %d allowed, %d needed for events_clients: raise the limit (ulimit -Hn)", hard, needed)
 
@@ -81,19 +82,23 @@ class _Impatient(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
-        self._stall = self.loop.call_later(self.stall_seconds, self._cut, "reading")
+        self._watch_stall()
 
     def resume_writing(self) -> None:
         """Write on: the client has read."""
         super().resume_writing()
         if self._stall is not None:
             self._stall.cancel()
+            self._stall = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         if self._stall is not None:
             self._stall.cancel()
         super().connection_lost(exc)
+
+    def _watch_stall(self) -> None:
+        self._stall = self.loop.call_later(self.stall_seconds, self._cut, "reading")
 
     def _cut(self, doing: str) -> None:
         metrics.HTTP_REFUSED.labels("slow").inc()
@@ -104,6 +109,17 @@ class _Impatient(asyncio.Protocol):
 class PatientSocket(_Impatient, WebSocketsSansIOProtocol):
     """One WebSocket whose client has only so much time to read; how it writes is `conversation.py`'s."""
 
+    def pause_writing(self) -> None:
+        """Hear nothing of who does not read either: each of their pings would be answered into memory."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Hear them again, unless enough that they said is waiting."""
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
 
 class PatientProtocol(_Impatient, H11Protocol):
     """One connection whose client has only so much time to write a request, and to read its answer."""
@@ -112,20 +128,31 @@ class PatientProtocol(_Impatient, H11Protocol):
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request from now on."""
+        """Wait for a request from now on, unless there are too many who might ask."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=UNSENT_BYTES)
-        self._watch_request()
+        if len(self.connections) > (self.limit_concurrency or 0) + SPARE_CONNECTIONS:
+            metrics.HTTP_REFUSED.labels("clients").inc()
+            transport.abort()
+        else:
+            self._watch_request()
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of a request; the time runs until the last."""
         super().data_received(data)
-        self._watch_request()
+        if self.transport.get_protocol() is self:  # else it is a WebSocket by now
+            self._watch_request()
 
     def on_response_complete(self) -> None:
         """Leave the time until the next request begins to uvicorn."""
         self._forget_request()
         super().on_response_complete()
+        self._watch_rest()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that asks for nothing more."""
+        super().timeout_keep_alive_handler()
+        self._watch_rest()
 
     def handle_websocket_upgrade(self, event: object) -> None:
         """Hand the connection over, with its time to the WebSocket's pings."""
@@ -136,6 +163,11 @@ class PatientProtocol(_Impatient, H11Protocol):
         """Wait for no request any more."""
         self._forget_request()
         super().connection_lost(exc)
+
+    def _watch_rest(self) -> None:
+        """Give who has yet to read the rest of a closed connection no more time than others: a close waits for ever."""
+        if self._stall is None and self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self._watch_stall()
 
     def _watch_request(self) -> None:
         cycle: RequestResponseCycle | None = self.cycle

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from websockets.asyncio.client import connect
 
 from stream import server, web
 from stream.config import Settings
 from stream.errors import ConfigError
 from stream.health import Health
-from stream.server import PatientProtocol, allow_files, listen
+from stream.server import SPARE_CLIENTS, SPARE_CONNECTIONS, PatientProtocol, allow_files, listen
 from tests.certificates import Authority
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
+    from starlette.websockets import WebSocket
 
 
 class Hasty(PatientProtocol):
@@ -139,6 +141,28 @@ async def test_a_request_that_is_whole_may_take_long_to_answer() -> None:
         assert (await client.get(f"http://{address}/slow")).text == "done"
 
 
+async def test_a_websocket_may_be_silent_for_longer_than_a_request() -> None:
+    async with (
+        served(Hasty, [[WebSocketRoute("/late", late)]]) as address,
+        connect(f"ws://{address}/late") as socket,
+        asyncio.timeout(30),
+    ):
+        assert await socket.recv() == "done"
+
+
+async def test_connections_above_all_limits_are_ended_at_once() -> None:
+    allow_files(0)
+    async with served(events_clients=1) as address:
+        most = 1 + SPARE_CLIENTS + SPARE_CONNECTIONS
+        opened = [await asyncio.open_connection(*address.split(":")) for _ in range(most)]
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        async with asyncio.timeout(30):
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        for _, one in [*opened, (reader, writer)]:
+            one.close()
+
+
 async def test_who_does_not_read_the_answer_is_cut_off() -> None:
     async with served(Hasty, [[Route("/endless", endless)]]) as address:
         reader, writer = await asyncio.open_connection(*address.split(":"), limit=1024)
@@ -169,6 +193,13 @@ async def slow(_: Request) -> Response:
     return PlainTextResponse("done")
 
 
+async def late(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await asyncio.sleep(3 * Hasty.request_seconds)
+    await websocket.send_text("done")
+    await websocket.close()
+
+
 async def endless(_: Request) -> Response:
     async def body() -> AsyncIterator[bytes]:
         try:
@@ -195,6 +226,6 @@ def test_a_limit_of_open_files_that_is_too_low_is_said(caplog: pytest.LogCapture
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         allow_files(before[1])
-        assert f"{before[1]} allowed, {before[1] + 768} needed" in caplog.text
+        assert f"{before[1]} allowed, {before[1] + 1024} needed" in caplog.text
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
