@@ -89,6 +89,8 @@ class Subscription:
             elif self._ring.has_all_from(self._cursor):
                 if block := self._recent():
                     yield block
+                if not self._is_up():
+                    await asyncio.sleep(0)  # far behind, with a fast connection: others get their turn between blocks
             elif self._is_live:
                 self.leave("behind")
             else:
@@ -124,9 +126,11 @@ class Subscription:
                 yield kept
 
     def _narrow(self, events: list[Event]) -> None:
-        """Keep of a session's subscription the partition that its events are in, once there is one."""
-        if self.wanted.session is not None and events and len(self._cursor.offsets) > 1:
-            self._cursor.narrow(events[0].partition)
+        """Keep of a session's subscription the partition that its events are in, once there is one and no other."""
+        if self.wanted.session is not None and len(self._cursor.offsets) > 1:
+            partitions = {event.partition for event in events}
+            if len(partitions) == 1:
+                self._cursor.narrow(partitions.pop())
 
     def _pass_all(self) -> None:
         self._number = self._ring.next

@@ -81,7 +81,8 @@ async def told(subscribed: Subscription) -> list[str]:
 async def now(blocks: AsyncIterator[bytes]) -> bytes | None:
     """The next block, or None if there is none by now: nothing here waits but for news."""
     coming = asyncio.ensure_future(anext(blocks, None))
-    await asyncio.sleep(0)
+    for _ in range(2):  # one for the block, one where it lets others have their turn
+        await asyncio.sleep(0)
     if coming.done():
         return coming.result()
     coming.cancel()
@@ -123,6 +124,35 @@ async def test_the_place_of_one_session_names_its_partition_once_that_is_known()
     log = Log(*TWO)
     ring = ring_of(log, (0, 0), (1, 0), (1, 1), (0, 1))
     assert await told(subscription(ring, log, {0: 0, 1: 0}, Wanted("b"))) == ["1=1 b 0", "1=2 b 1"]
+
+
+async def test_a_session_that_two_partitions_hold_is_told_whole_under_places_that_can_be_taken_up_again() -> None:
+    log = Log([final("b", 0)], [final("b", 1)])
+    ring = ring_of(log, (1, 0), (0, 0))
+    found = await told(subscription(ring, log, {0: 0, 1: 0}, Wanted("b")))
+    assert found == ["0=0,1=1 b 1", "0=1,1=1 b 0"]
+    for place in ("0=0,1=1", "0=1,1=1"):
+        Cursor.parse(f"{TOPIC}:{place}", TOPIC, 2, one=True)
+
+
+async def test_who_is_far_behind_lets_others_have_their_turn_between_two_blocks() -> None:
+    log = Log([])
+    ring = ring_of(log, events=100_000)
+    for offset in range(5):
+        ring.append(event_of(final("a", offset), 0, offset, bytes(BLOCK_BYTES)))
+    blocks, turns = subscription(ring, log, {0: 0}).blocks(), 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.ensure_future(others())
+    for _ in range(6):
+        await anext(blocks)
+    beside.cancel()
+    assert turns >= 3
 
 
 async def test_what_memory_has_dropped_is_read_from_kafka_and_then_goes_on_from_memory() -> None:
