@@ -107,7 +107,7 @@ def _note_prediction(row: Row, event: Event, message: Prediction) -> None:
     row.latest[event.kind] = event
     if message.is_final:
         row.finals += 1
-        row.statuses = {name: result.status for name, result in message.modalities.items()}
+        row.statuses = {str(name): result.status for name, result in message.modalities.items()}
         interim = row.latest.get(Kind.INTERIM)
         if interim is not None and interim.segment <= event.segment:
             del row.latest[Kind.INTERIM]

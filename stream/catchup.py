@@ -1,6 +1,6 @@
 """Kafka readers for whoever goes on from further back than memory holds: few, shared, and asked for a piece at a time.
 
-    offsets -> [Readers] -> events of a piece, gaps, offsets to go on from
+    offsets -> [Readers] -> records of a piece, or its events; gaps, offsets to go on from
 
 A reader is held while it reads one piece, never while a subscriber takes it: so a slow one keeps nobody else waiting.
 """
@@ -21,6 +21,7 @@ from stream import clients, metrics
 from stream.config import Settings
 from stream.errors import RecordError
 from stream.event import Event, event_of
+from stream.frame import Record
 from stream.publish import Prediction, SessionRecord, read_result
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,17 @@ class Gap:
 
 
 @dataclass(slots=True)
+class Fetched:
+    """What was read at once, as it stands in Kafka: records in the order of each partition, and where to go on."""
+
+    records: list[Record] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    offsets: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Piece:
-    """What was read at once: events in the order of each partition, with what they say, and where to go on."""
+    """The same for subscribers: events in the order of each partition, with what they say, and where to go on."""
 
     events: list[tuple[Event, Prediction | SessionRecord]] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -65,7 +75,20 @@ class Readers:
         self._idle: list[AIOKafkaConsumer] = []
 
     async def read(self, offsets: Mapping[int, int], session: str | None = None) -> Piece:
-        """Read some records from `offsets` on, of all sessions or of one.
+        """Read some records from `offsets` on, of all sessions or of one, and make their events.
+
+        Raises
+        ------
+        KafkaError
+            If Kafka does not answer, or will not.
+        """
+        fetched = await self.fetch(offsets, session)
+        read = ((record, read_message(record)) for record in fetched.records)
+        events = [(_event(record, message), message) for record, message in read if message is not None]
+        return Piece(events, fetched.gaps, fetched.offsets)
+
+    async def fetch(self, offsets: Mapping[int, int], session: str | None = None) -> Fetched:
+        """Read some records from `offsets` on, for whoever wants no events of them.
 
         Raises
         ------
@@ -84,7 +107,8 @@ class Readers:
                 return await self._gaps(reader, offsets)
             except TimeoutError:
                 raise KafkaTimeoutError(f"nothing of {self._topic} came within {ANSWER_SECONDS:.0f} s") from None
-        return Piece([*_events(records, session)], [], places)
+        key = None if session is None else session.encode()
+        return Fetched([clients.fetched(found) for found in records if key in {None, found.key}], [], places)
 
     async def bounds(self, numbers: Iterable[int]) -> tuple[dict[int, int], dict[int, int]]:
         """Where partitions begin and end, as far as they are committed."""
@@ -96,12 +120,12 @@ class Readers:
         await asyncio.gather(*(reader.stop() for reader in self._idle))
         self._idle.clear()
 
-    async def _gaps(self, reader: AIOKafkaConsumer, offsets: Mapping[int, int]) -> Piece:
+    async def _gaps(self, reader: AIOKafkaConsumer, offsets: Mapping[int, int]) -> Fetched:
         begins, ends = await self._bounds(reader, offsets)
         gaps = [Gap(number, at, begins[number], "retention") for number, at in offsets.items() if at < begins[number]]
         gaps += [Gap(number, ends[number], at, "reset") for number, at in offsets.items() if at > ends[number]]
         places = {number: min(max(at, begins[number]), ends[number]) for number, at in offsets.items()}
-        return Piece([], gaps, places)
+        return Fetched([], gaps, places)
 
     async def _bounds(self, reader: AIOKafkaConsumer, numbers: Iterable[int]) -> tuple[dict[int, int], dict[int, int]]:
         partitions = [TopicPartition(self._topic, number) for number in numbers]
@@ -141,21 +165,21 @@ async def _fetched(
             return records, {partition.partition: offset for partition, offset in places.items()}
 
 
-def _events(
-    records: Iterable[ConsumerRecord], session: str | None
-) -> Iterable[tuple[Event, Prediction | SessionRecord]]:
-    key = None if session is None else session.encode()
-    for found in records:
-        if key in {None, found.key} and (read := read_event(found)) is not None:
-            yield read
-
-
 def read_event(found: ConsumerRecord) -> tuple[Event, Prediction | SessionRecord] | None:
-    """A record's event and what it says; None of one that is not ours, which is told in the log."""
+    """A record's event and what it says; None of one that is not ours."""
     record = clients.fetched(found)
+    message = read_message(record)
+    return None if message is None else (_event(record, message), message)
+
+
+def read_message(record: Record) -> Prediction | SessionRecord | None:
+    """What a record says; None of one that is not ours, which is told in the log."""
     try:
-        message = read_result(record)
+        return read_result(record)
     except RecordError as error:
         log.warning("passed over %s-%d@%d: %s", record.topic, record.partition, record.offset, error)
         return None
-    return event_of(record, message, time.monotonic()), message
+
+
+def _event(record: Record, message: Prediction | SessionRecord) -> Event:
+    return event_of(record, message, time.monotonic())
