@@ -9,6 +9,7 @@ of its own; holds no state.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.signal import resample_poly
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 
 from stream.errors import RecordError
 from stream.frame import MAX_TEXT_CHARACTERS, Frame, Modality
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 MODALITIES = (Modality.TEXT, Modality.AUDIO, Modality.VIDEO)  # the order of all arrays over modalities
 JITTER_NS = 5_000_000  # stamps of contiguous audio may be off by this much without being a gap
-MOST_PHASES = 4_000  # of a resampling filter
+FILTER_SAMPLES = 32  # that resampling reads beyond an end, at the lower of its rates
 MAX_TOKENS = 32  # distinct known words of a text, a tick
 
 
@@ -217,11 +219,15 @@ def _offset_ns(run: list[Frame]) -> int:
 
 
 def _resampled(sound: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:
-    """Band-limited resampling by a polyphase filter; beyond its ends the sound goes on as it began and ended.
-
-    The filter grows with the ratio's terms: for an odd rate the nearest ratio of MOST_PHASES is taken, off by at most 1:8,000.
-    """
+    """Band-limited resampling by FFmpeg's libswresample; beyond its ends the sound goes on as it began and ended."""
     if from_hz == to_hz:
         return sound
-    ratio = Fraction(to_hz, from_hz).limit_denominator(MOST_PHASES)
-    return np.asarray(resample_poly(sound, ratio.numerator, ratio.denominator, padtype="edge"), dtype=np.float32)
+    ratio = Fraction(to_hz, from_hz)
+    # Whole samples at both rates, so that cutting the margin off again moves nothing.
+    margin = ratio.denominator * math.ceil(FILTER_SAMPLES * max(1, 1 / ratio) / ratio.denominator)
+    frame = AudioFrame.from_ndarray(np.pad(sound, margin, mode="edge")[None], format="flt", layout="mono")
+    frame.sample_rate = from_hz
+    resampler = AudioResampler(format="flt", layout="mono", rate=to_hz)
+    pieces = [piece.to_ndarray()[0] for part in (frame, None) for piece in resampler.resample(part)]
+    first, count = int(margin * ratio), math.ceil(len(sound) * ratio)
+    return np.concatenate(pieces)[first : first + count]

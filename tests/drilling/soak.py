@@ -2,7 +2,8 @@
 
 Four live sessions: a plain one, one whose pictures stop after two seconds, one whose pictures and one whose sound run ten
 times too fast. Every few seconds the resident memory, threads and open files of `trivium serve`, its decoding processes
-included, are read from /proc, and how much its lanes hold from its metrics.
+included, are read from /proc, and how much its lanes hold from its metrics. The memory of recent events (`events_buffer_bytes`,
+32 MiB by default, which fill in half an hour and then stay full) is made small, so that it is full before growth is measured.
 
 Figure `growth`: as in `tests/benchmarks/memory.py`, the median of the last tenth of the time against the median of the tenth
 that follows the warm-up, less 1. Bar: at most 0.02.
@@ -31,6 +32,7 @@ BAR = 0.02
 EVERY_SECONDS = 5.0
 KEPT_MS = 300_000  # of what the sources send: it would fill the disk
 SEGMENT_BYTES = 64 << 20
+EVENTS_BYTES = 1 << 20
 COUNTED = ("trivium_frames_total", "trivium_hops_total", "trivium_sessions_ended_total", "trivium_dead_letters_total")
 
 
@@ -41,7 +43,7 @@ def main() -> int:
     given = parser.parse_args()
     with stage() as found:
         asyncio.run(_make_topics(found.settings()))
-        with serving(found) as service:
+        with serving(found, "--events-buffer-bytes", str(EVENTS_BYTES)) as service:
             seconds = given.minutes * 60
             samples = watched(found, service, odd(found, seconds), seconds, EVERY_SECONDS)
             moved = figures(samples)
