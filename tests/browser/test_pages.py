@@ -144,12 +144,15 @@ async def test_a_list_whose_server_hangs_does_not_stay_live(service: Service) ->
 async def test_a_list_that_nobody_sees_asks_again_when_somebody_does(service: Service) -> None:
     complaints = Complaints()
     async with opened(service, "/", complaints) as page:
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "open")
         await page.clock.install()
+        await page.reload()
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "open")
         await page.evaluate(SEEN, False)
         asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        await page.clock.run_for(10_000)
+        page.on("request", lambda request: request.url.endswith("/sessions") and asked.append(request.url))
+        for _ in range(10):
+            await page.clock.run_for(1_000)
+            await page.evaluate("async () => (await fetch('/clock')).text()")  # time for an answer to come
         hidden = len(asked)
         async with page.expect_request("**/sessions"):
             await page.evaluate(SEEN, True)

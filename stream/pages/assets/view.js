@@ -66,7 +66,7 @@ export class View {
     return !this.#clock.known || prediction.times.published_ms < this.#clock.toServer(this.#openedAt);
   }
 
-  /** Have captions read aloud from now on if history is over, else once nothing has come for a while: nobody listens to it all. */
+  /** Have captions read aloud once history is over, else as soon as nothing has come for a while: nobody listens to it all. */
   #announce(isOver) {
     clearTimeout(this.#quiet);
     if (isOver) this.#log.setAttribute('aria-live', 'polite');
