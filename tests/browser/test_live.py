@@ -59,6 +59,15 @@ async def live(service: Service, fake: Fake | None, complaints: Complaints, sess
         yield page
 
 
+async def drop(page: Page, clip: Path) -> None:
+    """Let a clip fall on the page."""
+    await page.evaluate(
+        "document.body.append(Object.assign(document.createElement('input'), {type: 'file', id: 'hand'}))"
+    )
+    await page.set_input_files("#hand", clip)
+    await page.evaluate(DROP)
+
+
 async def finals(settings: Settings, session: str) -> list[str]:
     """What Kafka has of a session by now."""
     topic = settings.topic_prefix + topics.PREDICTIONS
@@ -129,11 +138,7 @@ async def test_a_clip_is_played_in_place_of_a_camera(
         if way == "chosen":
             await page.set_input_files("#file", spoken)
         else:
-            await page.evaluate(
-                "document.body.append(Object.assign(document.createElement('input'), {type: 'file', id: 'hand'}))"
-            )
-            await page.set_input_files("#hand", spoken)
-            await page.evaluate(DROP)
+            await drop(page, spoken)
         await expect(page.locator("#news")).to_have_text("The session has ended.")
         shown = await lines(page)
         audio = await page.locator("#modalities tr").nth(0).locator(".status").inner_text()
@@ -180,6 +185,24 @@ async def screenshot(page: Page, path: Path) -> None:
     """Take a small picture of what is seen."""
     taken = Image.open(BytesIO(await page.screenshot()))
     taken.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+async def test_the_focus_goes_from_start_to_stop_and_back_and_a_clip_that_comes_between_is_refused_aloud(
+    service: Service, drawn: Fake, spoken: Path
+) -> None:
+    complaints = Complaints()
+    async with live(service, drawn, complaints, "focused") as page:
+        await page.get_by_role("button", name="Start").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="Stop")).to_be_focused()
+        await expect(page.locator("#sending")).to_have_text("sending")
+        await drop(page, spoken)
+        await expect(page.get_by_role("alert")).to_contain_text("The clip was not taken")
+        await expect(page.get_by_role("button", name="Stop")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="Start")).to_be_focused()
+        await expect(page.locator("#sending")).to_have_text("ended")
+    assert complaints.texts == []
 
 
 async def test_a_page_without_camera_and_microphone_says_what_to_do(service: Service) -> None:

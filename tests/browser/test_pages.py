@@ -97,6 +97,75 @@ async def test_everything_is_reached_by_the_keyboard_in_the_order_in_which_it_is
     assert complaints.texts == []
 
 
+@pytest.mark.parametrize(("path", "count"), [("/live", 5), ("/sessions/quiet", 2)])
+async def test_what_will_be_announced_is_there_before_it_has_a_text(service: Service, path: str, count: int) -> None:
+    complaints = Complaints()
+    async with opened(service, path, complaints) as page:
+        await expect(page.get_by_role("status")).to_have_count(count)
+        await expect(page.get_by_role("alert")).to_have_count(1 if path == "/live" else 0)
+        await expect(page.get_by_role("log")).to_have_count(1)
+        assert await page.locator("#news").evaluate("(news) => news.offsetHeight") == 0
+    assert complaints.texts == []
+
+
+async def test_captions_are_announced_from_the_first_that_comes_after_the_history(
+    service: Service, settings: Settings
+) -> None:
+    session, complaints = "announced", Complaints()
+    start_ms = now_ms()
+    await publish(settings, prediction(session, start_ms, "long ago", final=True))
+    async with opened(service, f"/sessions/{session}", complaints) as page:
+        await page.evaluate(ANNOUNCED)
+        await expect(page.locator("#finals li")).to_have_count(1)
+        await expect(page.get_by_role("log")).to_have_attribute("aria-live", "polite")
+        await publish(settings, prediction(session, start_ms + 2_000, "just now", final=True))
+        await expect(page.locator("#finals li")).to_have_count(2)
+        assert await page.evaluate("window.announced_") == ["just now"]
+    assert complaints.texts == []
+
+
+# Notes the words of each final that is added while the log is announced.
+ANNOUNCED = """() => {
+  window.announced_ = [];
+  const log = document.getElementById('log');
+  const note = () => log.ariaLive === 'off' || window.announced_.push(log.querySelector('li:last-child .words').textContent);
+  new MutationObserver(note).observe(log.querySelector('ol'), { childList: true });
+}"""
+
+
+async def test_a_list_whose_server_hangs_does_not_stay_live(service: Service) -> None:
+    complaints = Complaints()
+    async with opened(service, "/", complaints) as page:
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        await page.route("**/sessions", lambda _: None)
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "waiting")
+
+
+async def test_a_list_that_nobody_sees_asks_again_when_somebody_does(service: Service) -> None:
+    complaints = Complaints()
+    async with opened(service, "/", complaints) as page:
+        await page.clock.install()
+        await page.reload()
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+        await page.evaluate(SEEN, False)
+        asked: list[str] = []
+        page.on("request", lambda request: request.url.endswith("/sessions") and asked.append(request.url))
+        for _ in range(10):
+            await page.clock.run_for(1_000)
+            await page.evaluate("async () => (await fetch('/clock')).text()")  # time for an answer to come
+        hidden = len(asked)
+        async with page.expect_request("**/sessions"):
+            await page.evaluate(SEEN, True)
+    assert hidden <= 1  # it may have been about to ask
+    assert complaints.texts == []
+
+
+SEEN = """(isSeen) => {
+  Object.defineProperty(document, 'hidden', { configurable: true, get: () => !isSeen });
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
+
 @pytest.mark.parametrize("path", ["/", "/live", "/sessions/weighed"])
 async def test_a_page_and_all_that_it_needs_weighs_little(service: Service, path: str) -> None:
     complaints, weights = Complaints(), {}

@@ -73,7 +73,9 @@ async function end() {
   stopSending = null;
   const ending = source;
   source = null;
+  const leaves = [stop, byId('hint-text'), byId('hint-send')].includes(document.activeElement); // with what is out of use now
   show({ sending: false });
+  if (leaves) start.focus();
   ended = ending?.end() ?? ended;
   await ended;
 }
@@ -162,6 +164,7 @@ function acceptDrops(stage) {
     event.preventDefault();
     stage.classList.remove('dropping');
     const [file] = event.dataTransfer.files;
-    if (file) send(fromClip(file));
+    if (file && source) complain('The clip was not taken, since something is being sent: stop first, then drop it again.');
+    else if (file) send(fromClip(file));
   });
 }

@@ -5,6 +5,7 @@ import { byId, element, say } from './dom.js';
 import { loggedIn } from './login.js';
 
 const EVERY = 1_000; // ms
+const PATIENCE = 5_000; // ms for an answer; a server that takes longer hangs
 
 const clock = new Clock();
 const shown = new Map(); // session -> its line
@@ -36,12 +37,14 @@ for (;;) {
   say(badge, sessions ? 'live' : 'connection lost, trying again');
   if (sessions) show(sessions);
   await new Promise((wake) => setTimeout(wake, EVERY));
+  if (document.hidden) await new Promise((wake) => document.addEventListener('visibilitychange', wake, { once: true }));
 }
 
-/** The server's list, or null where it does not answer. */
+/** The server's list, or null where it does not answer, or not in time. */
 async function asked() {
   try {
-    const answer = await fetch('/sessions', { headers: { accept: 'application/json' }, cache: 'no-store' });
+    const headers = { accept: 'application/json' };
+    const answer = await fetch('/sessions', { headers, cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) });
     await loggedIn(answer);
     return answer.ok ? (await answer.json()).sessions : null;
   } catch {

@@ -11,6 +11,7 @@ import { pageNow } from './clock.js';
 const PREDICTION = 'trivium.prediction.v1';
 const SESSION = 'trivium.session.v1';
 const GAP = 'trivium.gap.v1';
+const QUIET = 2_000; // ms without an event, after which history is over
 const STATES = { connecting: 'connecting', open: 'live', waiting: 'connection lost, trying again' };
 
 export class View {
@@ -19,6 +20,8 @@ export class View {
   #captions = new Captions(byId('finals'), byId('interims'));
   #health = new Health(byId('modalities'), byId('skew'));
   #openedAt = Infinity; // this page's time; what was published before is history
+  #log = byId('log');
+  #quiet; // the timer of history's end
   #latency = new Latency(byId('latency-now'), byId('latency-typical'), byId('latency-picture'));
 
   /** `clock` turns this page's time into the server's, once it is known. */
@@ -33,7 +36,10 @@ export class View {
   follow(session, from, signal) {
     const url = `/sessions/${encodeURIComponent(session)}/events?from=${from}`;
     const state = (now) => {
-      if (now === 'open') this.#openedAt = pageNow();
+      if (now === 'open') {
+        this.#openedAt = pageNow();
+        this.#announce(false);
+      }
       showState(now);
     };
     return follow(url, { heard: (event) => this.#hear(event, session), state, signal });
@@ -41,6 +47,7 @@ export class View {
 
   #hear(event, session) {
     const { type, data } = JSON.parse(event.data);
+    this.#announce(type === PREDICTION && !this.#isHistory(data));
     if (type === PREDICTION && data.session === session) this.#show(data);
     else if (type === SESSION && data.session === session) this.#tell(data);
     else if (type === GAP) say(byId('news'), 'Some captions are older than what is kept, and are not shown.');
@@ -50,14 +57,25 @@ export class View {
     if (!this.#reading.isNews(prediction)) return;
     this.#captions.show(prediction);
     byId('empty').hidden = true;
-    byId('captions').hidden = false;
     if (prediction.is_final) this.#health.show(prediction);
     if (!document.hidden) requestAnimationFrame(() => requestAnimationFrame(() => this.#measure(prediction)));
   }
 
-  /** The frame before has drawn it, so it is on the screen now; what was said before this page looked tells nothing of latency. */
+  /** Whether it was said before this page looked, as far as is known. */
+  #isHistory(prediction) {
+    return !this.#clock.known || prediction.times.published_ms < this.#clock.toServer(this.#openedAt);
+  }
+
+  /** Have captions read aloud once history is over, else as soon as nothing has come for a while: nobody listens to it all. */
+  #announce(isOver) {
+    clearTimeout(this.#quiet);
+    if (isOver) this.#log.setAttribute('aria-live', 'polite');
+    else if (this.#log.getAttribute('aria-live') === 'off') this.#quiet = setTimeout(() => this.#announce(true), QUIET);
+  }
+
+  /** The frame before has drawn it, so it is on the screen now; history tells nothing of latency. */
   #measure(prediction) {
-    if (!this.#clock.known || prediction.times.published_ms < this.#clock.toServer(this.#openedAt)) return;
+    if (this.#isHistory(prediction)) return;
     this.#latency.add(this.#clock.toServer(pageNow()) - prediction.times.captured_ms);
   }
 
