@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MODALITIES = (Modality.TEXT, Modality.AUDIO, Modality.VIDEO)  # the order of all arrays over modalities
 JITTER_NS = 5_000_000  # stamps of contiguous audio may be off by this much without being a gap
-FILTER_SAMPLES = 32  # that resampling reads beyond an end, at the lower of its rates
+FILTER_SAMPLES = 32  # that resampling reads beyond an end, at most, of the lower rate
 MAX_TOKENS = 32  # distinct known words of a text, a tick
 
 
@@ -224,7 +224,8 @@ def _resampled(sound: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[
         return sound
     ratio = Fraction(to_hz, from_hz)
     # Whole samples at both rates, so that cutting the margin off again moves nothing.
-    margin = ratio.denominator * math.ceil(FILTER_SAMPLES * max(1, 1 / ratio) / ratio.denominator)
+    reach = FILTER_SAMPLES * max(from_hz, to_hz) / to_hz
+    margin = ratio.denominator * math.ceil(reach / ratio.denominator)
     frame = AudioFrame.from_ndarray(np.pad(sound, margin, mode="edge")[None], format="flt", layout="mono")
     frame.sample_rate = from_hz
     resampler = AudioResampler(format="flt", layout="mono", rate=to_hz)
