@@ -149,11 +149,11 @@ async def test_a_list_that_nobody_sees_asks_again_when_somebody_does(service: Se
         await expect(page.locator("#connection")).to_have_attribute("data-state", "open")
         await page.evaluate(SEEN, False)
         asked: list[str] = []
-        page.on("request", lambda request: request.url.endswith("/sessions") and asked.append(request.url))
+        page.on("request", lambda request: asked.append(request.url))
         for _ in range(10):
             await page.clock.run_for(1_000)
             await page.evaluate("async () => (await fetch('/clock')).text()")  # time for an answer to come
-        hidden = len(asked)
+        hidden = sum(url.endswith("/sessions") for url in asked)
         async with page.expect_request("**/sessions"):
             await page.evaluate(SEEN, True)
     assert hidden <= 1  # it may have been about to ask
