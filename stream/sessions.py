@@ -1,7 +1,7 @@
 """`GET /sessions`: who is live and what was said last; `GET /sessions/{id}/captions.vtt`: a session's finals so far.
 
-The first is told from memory, anew once a second at most: each page asks as often. Captions are read from Kafka anew, from where the session began if that is known, else all that
-is kept; of a name that was used again, the last session is meant.
+The first is told from memory, anew once a second at most: each page asks as often. Captions are read from Kafka anew, from
+where the session began if that is known, else all that is kept; of a name that was used again, the last session is meant.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from html import escape
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import orjson
 from aiokafka.errors import KafkaError
@@ -21,7 +20,7 @@ from starlette.routing import Route
 from stream.catchup import read_message
 from stream.publish import Prediction, SessionRecord
 from stream.reading import Reading
-from stream.view import clock as shown_time
+from stream.view import Said, cue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,21 +50,12 @@ class Listing:
         return self._json
 
 
-class Said(NamedTuple):
-    """Of a final, what its cue says: the whole takes some 10 KB."""
-
-    start_ms: float
-    end_ms: float
-    text: str
-
-
 class Captions:
     """The finals of one session, and when it began."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self) -> None:
         self.finals: deque[Said] = deque(maxlen=MOST_CUES)
         self.start_ms: float | None = None
-        self._session = session
         self._reading = Reading()
 
     def note(self, message: Prediction | SessionRecord) -> None:
@@ -77,16 +67,12 @@ class Captions:
                 self.finals.clear()
             self.start_ms = message.start_ms
         elif message.is_final:
-            self.finals.append(Said(message.start_ms, message.end_ms, message.text))
+            self.finals.append(Said(message.session, message.start_ms, message.end_ms, message.text))
 
     def text(self) -> bytes:
         """As WebVTT, its times counted from the session's start, or from the first final where that is no longer there."""
         zero_ms = self.start_ms if self.start_ms is not None else self.finals[0].start_ms if self.finals else 0.0
-        return "\n".join(["WEBVTT\n", *(self._cue(final, zero_ms) for final in self.finals)]).encode()
-
-    def _cue(self, final: Said, zero_ms: float) -> str:
-        span = f"{shown_time(final.start_ms - zero_ms)} --> {shown_time(final.end_ms - zero_ms)}"
-        return f"{span}\n<v {escape(self._session, quote=False)}>{escape(final.text, quote=False)}\n"
+        return "\n".join(["WEBVTT\n", *(f"{cue(final, zero_ms)}\n" for final in self.finals)]).encode()
 
 
 def routes(audience: Audience, clock: Callable[[], float] = time.monotonic) -> list[BaseRoute]:
@@ -122,7 +108,7 @@ async def read_captions(audience: Audience, session: str, is_gone: Callable[[], 
     KafkaError
         If Kafka does not give them.
     """
-    captions = Captions(session)
+    captions = Captions()
     head = dict(audience.ring.head)
     row = audience.board.get(session)
     if row is not None and row.first_offset is not None:

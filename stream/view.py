@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -115,7 +115,16 @@ def caption(prediction: Prediction, *, live: bool = True) -> Text:
     return text
 
 
-def cue(final: Prediction, zero_ms: float) -> str:
+class Said(NamedTuple):
+    """Of a final, what its cue says: the whole takes some 10 KB."""
+
+    session: str
+    start_ms: float
+    end_ms: float
+    text: str
+
+
+def cue(final: Prediction | Said, zero_ms: float) -> str:
     """A final as WebVTT has it, its times counted from `zero_ms`."""
     span = f"{clock(final.start_ms - zero_ms)} --> {clock(final.end_ms - zero_ms)}"
     return f"{span}\n<v {_escaped(final.session)}>{_escaped(final.text)}"

@@ -119,16 +119,16 @@ def test_a_second_counts_from_when_the_answer_was_made_not_from_when_it_was_last
 
 
 def test_of_a_final_only_what_its_cue_says_is_kept() -> None:
-    captions, whole = Captions("a"), final("a", 0, "lay green")
+    captions, whole = Captions(), final("a", 0, "lay green")
     kept = weakref.ref(whole)
     captions.note(whole)
     del whole
-    assert [*captions.finals] == [(T0_MS, T0_MS + 1_000, "lay green")]
+    assert [*captions.finals] == [("a", T0_MS, T0_MS + 1_000, "lay green")]
     assert kept() is None
 
 
 def test_cues_are_those_that_watch_prints() -> None:
-    captions, name = Captions("a/b & <c>"), "a/b & <c>"
+    captions, name = Captions(), "a/b & <c>"
     said = [final(name, 0, "lay <b>\"green\"</b> & 'blue'"), final(name, 1, "now")]
     captions.note(started(name, T0_MS - 5_000))
     for message in said:
@@ -138,7 +138,7 @@ def test_cues_are_those_that_watch_prints() -> None:
 
 
 def test_of_very_many_finals_the_newest_are_kept_and_times_count_from_the_first_of_them() -> None:
-    captions, first = Captions("a"), final("a", 0)
+    captions, first = Captions(), final("a", 0)
     for number in range(MOST_CUES + 1):
         captions.note(first.model_copy(update={"segment": T0_MS + number, "start_ms": T0_MS + number}))
     assert len(captions.finals) == MOST_CUES
