@@ -80,7 +80,9 @@ class Ingress:
         elif self._sockets >= self._settings.max_sources:
             await websocket.close(TRY_AGAIN_LATER, f"{self._sockets} pages are talking, as many as max_sources allows")
         elif not self._seats.take(session, time.monotonic()):
-            await websocket.close(TRY_AGAIN_LATER, f"{self._seats.count} sessions of max_sources have not ended yet")
+            await websocket.close(
+                TRY_AGAIN_LATER, f"{self._seats.count} sessions have not ended, as many as max_sources allows"
+            )
         else:
             try:
                 await self._converse(websocket, session, opened)

@@ -39,7 +39,7 @@ STALL_SECONDS = 20.0
 UNSENT_BYTES = 16 << 10  # of one connection, in this process, before its sender has to wait
 KERNEL_BYTES = 64 << 10  # of one connection, in the kernel; it doubles it
 SPARE_CLIENTS = 256  # pages, probes and sources beside the readers of events
-SPARE_CONNECTIONS = 256  # more than these are answered 503 if they ask for something; above that nobody is listened to
+SPARE_CONNECTIONS = 256  # beside those, answered 503 if they ask for anything; whoever comes on top is not listened to
 SPARE_FILES = 512  # Kafka's connections, models, decoding processes
 
 

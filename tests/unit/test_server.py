@@ -141,13 +141,16 @@ async def test_a_request_that_is_whole_may_take_long_to_answer() -> None:
         assert (await client.get(f"http://{address}/slow")).text == "done"
 
 
-async def test_a_websocket_may_be_silent_for_longer_than_a_request() -> None:
+async def test_a_websocket_may_go_on_for_longer_than_a_request() -> None:
     async with (
-        served(Hasty, [[WebSocketRoute("/late", late)]]) as address,
-        connect(f"ws://{address}/late") as socket,
+        served(Hasty, [[WebSocketRoute("/echo", echo)]]) as address,
+        connect(f"ws://{address}/echo") as socket,
         asyncio.timeout(30),
     ):
-        assert await socket.recv() == "done"
+        until = asyncio.get_running_loop().time() + 3 * Hasty.request_seconds
+        while asyncio.get_running_loop().time() < until:
+            await socket.send("still there?")
+            assert await socket.recv() == "still there?"
 
 
 async def test_connections_above_all_limits_are_ended_at_once() -> None:
@@ -193,11 +196,10 @@ async def slow(_: Request) -> Response:
     return PlainTextResponse("done")
 
 
-async def late(websocket: WebSocket) -> None:
+async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
-    await asyncio.sleep(3 * Hasty.request_seconds)
-    await websocket.send_text("done")
-    await websocket.close()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
 
 
 async def endless(_: Request) -> Response:
