@@ -2,6 +2,9 @@
 
     Mutator -> batches -> topics;  trivium replay -> topics
 
+No more is poured while the service has records to read: what is asked here is what bad records do, not how fast the machine
+is. Overload, which may cost the speaker pictures, is asked elsewhere.
+
 Heartbeats and ends among the mutants have no outcome, so they are counted here by reading them as the service does.
 """
 
@@ -29,13 +32,15 @@ PARTITIONS = 2
 TRANCHE_SECONDS = 0.05
 BATCH_BYTES = 700_000
 BATCH_RECORDS = 40
+UNREAD_RECORDS = 30  # more than these, and the service is given time to read them
+LAG_SECONDS = 0.25  # between looks at them
 RESIDENT = "VmRSS"
 TOLD_RECORDS = 1_000
 
 
 @dataclass(frozen=True)
 class Pour:
-    """How many records, how fast, and what draws their changes."""
+    """How many records, how fast at most, and what draws their changes."""
 
     records: int = 2_000
     per_second: float = 100.0
@@ -74,14 +79,18 @@ async def pour(stage: Stage, service: Service, clip: Path, order: Pour) -> Sent:
     pieces = list(timed(takes([clip], Scene()), Scene()))
     sent, over = Sent(clean_frames=sum(isinstance(piece.item, Frame) for piece in pieces)), asyncio.Event()
     mutator = iter(Mutator(pieces, order.seed, PARTITIONS))
-    producer = AIOKafkaProducer(**settings.client_options(), max_request_size=2 << 20)
+    producer, keeps_up = AIOKafkaProducer(**settings.client_options(), max_request_size=2 << 20), asyncio.Event()
     async with producer, asyncio.TaskGroup() as tasks:
         tasks.create_task(_speak(stage, clip, sent, over))
         tasks.create_task(_look(service, sent, over))
+        tasks.create_task(_follow(service, keeps_up, over))
         due = time.monotonic()
         while sent.records < order.records:
             if not sent.records % TOLD_RECORDS:
                 progress(f"{sent.records} of {order.records} records sent")
+            if not keeps_up.is_set():
+                await keeps_up.wait()
+                due = time.monotonic()
             count = min(order.records - sent.records, round(order.per_second * TRANCHE_SECONDS))
             await _send(producer, settings, [next(mutator) for _ in range(count)], sent)
             due += TRANCHE_SECONDS
@@ -152,6 +161,13 @@ async def _speak(stage: Stage, clip: Path, sent: Sent, over: asyncio.Event) -> N
         replay = stage.start([str(word) for word in command], log)
         if await asyncio.to_thread(replay.wait):
             raise_ended("trivium replay", replay, stage.folder / log)
+
+
+async def _follow(service: Service, keeps_up: asyncio.Event, over: asyncio.Event) -> None:
+    while not over.is_set():
+        unread = (await asyncio.to_thread(service.metrics)).get("trivium_consumer_lag_records", 0)
+        (keeps_up.set if unread <= UNREAD_RECORDS else keeps_up.clear)()
+        await asyncio.sleep(LAG_SECONDS)
 
 
 async def _look(service: Service, sent: Sent, over: asyncio.Event) -> None:
