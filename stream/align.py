@@ -75,8 +75,7 @@ class Aligner:
             if not isinstance(item, Frame):
                 return None
             session = self._sessions[item.session] = Session(item.session, self._timing, self._tally)
-        wake_ns = session.wake_ns
-        outcome = None
+        wake_ns, outcome = session.wake_ns, None
         if isinstance(item, Frame):
             outcome = self._take(session, item, now_ns, history)
         elif isinstance(item, Bound):

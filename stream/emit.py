@@ -117,7 +117,7 @@ class Emitter:
         frames: dict[Modality, list[Frame]] = {}
         found: dict[Modality, list[Placed]] = {}
         for modality, line in self._wait.lines.items():
-            found[modality] = placed = list(line.overlapping(start_ns, end_ns))
+            found[modality] = placed = line.overlapping(start_ns, end_ns)
             frames[modality] = [one.frame for one in placed if one.outcome is not _SHED_FRAME]
             fresh = [one for one in placed if one.outcome is None]
             for one in fresh:

@@ -127,14 +127,11 @@ class Lane:
             If a model fails on input that passed every check.
         """
         self._lag.note(hurry, now_ns, overloaded=self._overload.level > 0)
-        events: dict[str, list[Event]] = {}
-        for event in self.aligner.poll(now_ns, behind, in_turns=hurry is not None and self._live):
-            events.setdefault(event.session, []).append(event)
-        results = await asyncio.gather(*(self._follow(session, news) for session, news in events.items()))
+        results = await self._follow_all(self.aligner.poll(now_ns, behind, in_turns=hurry is not None and self._live))
         self._remember()
         self.aligner.has_read(self.progress.positions)
         self._measure()
-        return [*self._account.close(self.aligner), *chain.from_iterable(results)]
+        return [*self._account.close(self.aligner), *results]
 
     def wake_ns(self) -> int | None:
         """When to advance next if no record comes, on the lane's clock."""
@@ -144,6 +141,15 @@ class Lane:
         """Give up all sessions without ending them: another owner goes on with them."""
         metrics.SESSIONS_ACTIVE.dec(len(self._sessions))
         self._sessions.clear()
+
+    async def _follow_all(self, events: list[Event]) -> list[Result]:
+        """What comes of them: of many sessions all at once, of one without a task of its own."""
+        news: dict[str, list[Event]] = {}
+        for event in events:
+            news.setdefault(event.session, []).append(event)
+        if len(news) > 1:
+            return [*chain.from_iterable(await asyncio.gather(*(self._follow(*each) for each in news.items())))]
+        return [result for each in news.items() for result in await self._follow(*each)]
 
     async def _follow(self, name: str, news: list[Event]) -> list[Result]:
         results: list[Result] = []

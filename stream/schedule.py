@@ -27,6 +27,8 @@ class Schedule:
         Whether nothing is waited for, and no hop that holds frames is left.
     done_ns, next_end_ns : int
         Ends of the last hop that went out and of the next; FOREVER_NS while no frame has said where that is.
+    follows : bool
+        Whether the next hop follows the last; else it is the one that holds the next frame.
     forced : bool
         Whether the next hop is to go out now, as at its deadline.
     held_up : bool
@@ -36,7 +38,7 @@ class Schedule:
     """
 
     def __init__(self, wait: Wait, timing: Timing) -> None:
-        self.asleep = False
+        self.asleep = self.follows = False
         self.done_ns = NEVER_NS
         self.next_end_ns = FOREVER_NS
         self.forced = False
@@ -44,14 +46,13 @@ class Schedule:
         self.turn_over = False
         self._wait = wait
         self._timing = timing
-        self._follows = False  # whether the next hop follows the last; else it is the one that holds the next frame
 
     # What happened
 
     def placed(self, start_ns: int, end_ns: int) -> bool:
         """A frame has come: if no hop was next, the one that holds it may be; whether it is."""
         self.asleep = False
-        if self._follows or end_ns <= self.done_ns:
+        if self.follows or end_ns <= self.done_ns:
             return False
         first_ns = max(start_ns, self.done_ns)
         end_ns = first_ns - first_ns % self._timing.hop_ns + self._timing.hop_ns
@@ -62,13 +63,13 @@ class Schedule:
 
     def emitted(self, end_ns: int) -> None:
         """The next hop went out."""
-        self.done_ns, self._follows = end_ns, True
+        self.done_ns, self.follows = end_ns, True
         self.next_end_ns = end_ns + self._timing.hop_ns
         self.forced = False
 
     def slept(self) -> None:
         """The session has fallen asleep: what comes next may come much later."""
-        self.asleep, self._follows, self.next_end_ns = True, False, FOREVER_NS
+        self.asleep, self.follows, self.next_end_ns = True, False, FOREVER_NS
 
     # What is next
 

@@ -8,7 +8,6 @@ Knows nothing of the other modalities.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -71,37 +70,31 @@ class Timeline(Watermark):
             _is_same(placed.frame, frame) for placed in self._placed[first : bisect_right(starts, frame.time_ns, first)]
         )
 
-    def bounding_end_ns(self, frame: Frame) -> int:
+    def bounding_end_ns(self, placed: Placed) -> int:
         """How far a frame says that time has come: to its end, or to its start while the end is unknown or a text's.
 
         A text is there from its start on, however long it is to be shown: the next may begin before its end.
         """
-        if self.modality is _TEXT or frame.duration_ns is None:
-            return frame.time_ns
-        return frame.time_ns + min(frame.duration_ns, self._believed_ns)
+        return placed.frame.time_ns if placed.end_ns is None or self.modality is _TEXT else placed.end_ns
 
     def place(self, frame: Frame, position: int, now_ns: int) -> Placed:
         """Put the frame where `measure` said, and let it move the bound."""
-        start_ns, end_ns = frame.time_ns, self._known_end_ns(frame)
-        placed = Placed(frame, end_ns, now_ns, frame.size_bytes + OVERHEAD_BYTES)
-        self._starts.insert(position, start_ns)
+        placed = Placed(frame, self._known_end_ns(frame), now_ns, frame.size_bytes + OVERHEAD_BYTES)
+        self._starts.insert(position, frame.time_ns)
         self._placed.insert(position, placed)
         self.bytes += placed.bytes
         self.fresh_bytes += placed.bytes
-        self._note_reach(start_ns, start_ns + self._hold_ns if end_ns is None else end_ns)
-        bounding_ns = start_ns if end_ns is None or self.modality is _TEXT else end_ns
-        self.move_bound(bounding_ns - self._reorder_ns, now_ns)
+        self._note_reach(placed)
+        self.move_bound(self.bounding_end_ns(placed) - self._reorder_ns, now_ns)
         return placed
 
-    def overlapping(self, start_ns: int, end_ns: int) -> Iterator[Placed]:
+    def overlapping(self, start_ns: int, end_ns: int) -> list[Placed]:
         """Frames that begin in `[start_ns, end_ns)` or reach into it."""
-        starts = self._starts
-        last = bisect_left(starts, end_ns)
+        starts, placed = self._starts, self._placed
         first = bisect_left(starts, start_ns)
-        for index in range(self._first_reaching(start_ns, first), first):
-            if self._end_at(index) > start_ns:
-                yield self._placed[index]
-        yield from self._placed[first:last]
+        before = range(self._first_reaching(start_ns, first), first)
+        reaching = [placed[index] for index in before if self._end_at(index) > start_ns]
+        return reaching + placed[first : bisect_left(starts, end_ns, first)]
 
     def lost(self, start_ns: int, end_ns: int) -> int:
         """Frames missing by `ce_sequence` before the frames that begin in `[start_ns, end_ns)`."""
@@ -179,14 +172,21 @@ class Timeline(Watermark):
         """Frames that have no outcome yet."""
         return [placed for placed in self._placed if placed.outcome is None]
 
-    def _note_reach(self, start_ns: int, end_ns: int) -> None:
-        # Comparisons rather than `max` and `min`, here and below: on the path of every frame.
-        self.newest_ns = max(self.newest_ns, start_ns)
-        self.first_ns = min(self.first_ns, start_ns)
-        if self.modality is _TEXT or end_ns <= start_ns:
+    def _note_reach(self, placed: Placed) -> None:
+        # Comparisons rather than `max` and `min`: on the path of every frame.
+        start_ns, end_ns = placed.frame.time_ns, placed.end_ns
+        if end_ns is None:
+            end_ns = start_ns + self._hold_ns
+        if end_ns <= start_ns or self.modality is _TEXT:
             end_ns = start_ns + 1
-        self.reach_ns = max(self.reach_ns, end_ns)
-        self._longest_ns = max(self._longest_ns, end_ns - start_ns)
+        if start_ns > self.newest_ns:
+            self.newest_ns = start_ns
+        if start_ns < self.first_ns:
+            self.first_ns = start_ns
+        if end_ns > self.reach_ns:
+            self.reach_ns = end_ns
+        if end_ns - start_ns > self._longest_ns:
+            self._longest_ns = end_ns - start_ns
 
     def _drop_oldest(self, before_ns: int) -> list[Placed]:
         count = 0
@@ -227,9 +227,10 @@ class Timeline(Watermark):
 
     def _known_end_ns(self, frame: Frame) -> int | None:
         """Where it says that it ends; a picture of a day would make a day of hops, so no frame is further than a jump."""
-        if frame.duration_ns is None:
+        duration_ns = frame.duration_ns
+        if duration_ns is None:
             return None
-        return frame.time_ns + min(frame.duration_ns, self._believed_ns)
+        return frame.time_ns + (duration_ns if duration_ns < self._believed_ns else self._believed_ns)
 
     def _end_ns(self, start_ns: int, known_ns: int | None, following_ns: int | None) -> int:
         """A known end stands, but a text ends with the next; an unknown one comes with the next frame or in two ticks."""

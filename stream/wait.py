@@ -42,6 +42,11 @@ class Wait:
         self._behind_ns = 0  # the lane's clock less the session's timeline, as it left them
 
     @property
+    def recalls(self) -> bool:
+        """Whether there are bounds that a former owner knew and that do not count yet."""
+        return bool(self._known_ns)
+
+    @property
     def heard_ns(self) -> int:
         """Arrival of the session's last record."""
         return max(NEVER_NS if line.heard_ns is None else line.heard_ns for line in self.lines.values())
@@ -145,7 +150,7 @@ class Wait:
     def newest_arrival_ns(self, start_ns: int, end_ns: int) -> int | None:
         """When the newest frame of a hop arrived; None if it holds none."""
         lines = self.lines.values()
-        return max((placed.arrived_ns for line in lines for placed in line.overlapping(start_ns, end_ns)), default=None)
+        return max([placed.arrived_ns for line in lines for placed in line.overlapping(start_ns, end_ns)], default=None)
 
     def changes_ns(self) -> Iterator[int]:
         """When somebody leaves the wait if nothing is heard; some of it may be past."""
