@@ -86,7 +86,7 @@ class Aligner:
             self._stirred[item.session] = session
         if session.wake_ns < wake_ns:
             heappush(self._wakes, (session.wake_ns, session.name))
-        if session.strays and session.strays.agree():
+        if session.strays.items and session.strays.agree():
             self._restart(session, now_ns, history)
         return outcome
 

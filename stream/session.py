@@ -44,7 +44,7 @@ class Session:
         self.wait = Wait(timing)
         self.held = Held(self.wait, tally)
         self.schedule = Schedule(self.wait, timing)
-        self.strays = Strays(timing.max_jump_ns)
+        self.strays = Strays(self.wait, self.held, tally, timing.max_jump_ns)
         self._emitter = Emitter(name, self.wait, timing.hop_ns, tally)
         self._timing = timing
         self._deadline_ns, self._max_jump_ns = timing.deadline_ns, timing.max_jump_ns
@@ -59,7 +59,7 @@ class Session:
     @property
     def open_frames(self) -> int:
         """Frames that have no outcome yet."""
-        return self.held.fresh() + sum(isinstance(stray, Frame) for stray in self.strays)
+        return self.held.fresh() + sum(isinstance(stray, Frame) for stray in self.strays.items)
 
     # What comes in
 
@@ -80,11 +80,11 @@ class Session:
         """
         time_ns = frame.time_ns
         return (
-            NEVER_NS < line.newest_ns < time_ns <= self.wait.newest_end_ns + self._max_jump_ns
+            line.newest_ns < time_ns <= self.wait.newest_end_ns + self._max_jump_ns
             and self.schedule.follows
             and time_ns >= self.schedule.done_ns
             and time_ns >= self._frontier_ns
-            and not (line.ended or self.wait.recalls or self.strays)
+            and not (line.ended or self.wait.recalls or self.strays.items)
         )
 
     def _take_any(self, line: Timeline, frame: Frame, now_ns: int) -> Outcome | None:
@@ -163,7 +163,7 @@ class Session:
         events += self._emitter.emit_again(at_ns, self._due_ns)
         while (start_ns := self.schedule.next_ns()) is not None and start_ns < self.wait.reach_ns:
             self._emit(start_ns, HopReason.END, at_ns, events)
-        self._give_up(self.strays.clear(), at_ns)
+        self.strays.give_up(at_ns)
         self.held.give_up()
         self.over = True
         if self._started:
@@ -187,7 +187,7 @@ class Session:
     def oldest_offsets(self) -> dict[Modality, int]:
         """Per modality the lowest of a frame still needed; a successor is told the held text, so it need not be read."""
         oldest = self.held.oldest_offsets(self.wait.lines[_TEXT].held_at(self._frontier_ns))
-        for stray in self.strays:
+        for stray in self.strays.items:
             oldest[stray.modality] = min(stray.offset, oldest.get(stray.modality, stray.offset))
         return oldest
 
@@ -207,24 +207,11 @@ class Session:
 
     def _is_stray(self, item: Frame | Bound, now_ns: int) -> bool:
         self.wait.recall(now_ns)
-        if self._start_ns != FOREVER_NS and self.strays.is_off(item, self.wait, self._start_ns, now_ns):
-            if not self._replayed(item):  # else it is of an earlier session of this name, or was a stray before
-                self._give_up(self.strays.add(item), now_ns)
-            elif isinstance(item, Frame):
-                self._tally.count(item, Outcome.REPLAYED)
-            return True
-        if self.strays:
-            self._give_up(self.strays.clear(), now_ns)
-        return False
+        return self.strays.take(item, self._start_ns, now_ns, replayed=self._replayed(item))
 
     def _replayed(self, item: Frame | Bound) -> bool:
         """Whether a former owner had read it by the last final."""
         return item.offset < self._cuts.get(item.modality, item.offset)
-
-    def _give_up(self, strays: list[Frame | Bound], now_ns: int) -> None:
-        for item in strays:
-            if isinstance(item, Frame):
-                self.held.count_after(item, item.time_ns + (item.duration_ns or 0), now_ns)
 
     def _stir(self, now_ns: int) -> None:
         """Something may be due."""

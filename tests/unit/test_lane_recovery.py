@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream.caption import Caption
 from stream.frame import Bound, End, Frame, Modality, Record, to_record
 from stream.hop import Hop
 from stream.lane import Lane, Output
+from stream.late import LateFrame
 from stream.skew import UNKNOWN, Skew
 from tests.echo import DEFAULT_TIMING, MS, T0_NS, EchoSegment, available_ns, feed, sound, wake
 from tests.restarting import Store
@@ -166,8 +167,9 @@ async def test_kills_at_any_record_change_nothing_of_sessions_of_one_name(
     first += [End("guest", TEXT, T0_NS + 1400 * MS)] if written else []
     second = live(sound("guest", SECOND, start_ms=2000 - late_ms), late_ms=late_ms)
     records = in_order(host(60), live(first), second, live(beats(VIDEO, 1700, 5000, 200, "guest")))
-    wanted = (await lives(records)).told("guest")
-    assert (await lives(records, *map(after, counts))).told("guest") == wanted
+    whole = await lives(records)
+    assume(not any(isinstance(one, LateFrame) for one in whole.outputs))  # else a deadline says what is heard
+    assert (await lives(records, *map(after, counts))).told("guest") == whole.told("guest")
 
 
 async def test_where_a_session_began_is_forgotten_once_it_is_read_past() -> None:
