@@ -13,7 +13,7 @@ from tests.aligning import AUDIO, TEXT, VIDEO, audio, bound, end, ns, text, vide
 from tests.backlog import Item
 
 TIMING = Timing()
-KNOWN = Checkpoint(ns(0), ns(1500), ns(320), ns(1520), heard_ns={AUDIO: ns(20)}, bounds_ns={VIDEO: ns(680)})
+KNOWN = Checkpoint(ns(0), ns(1500), ns(320), ns(1520), heard_ns={AUDIO: ns(1520)}, bounds_ns={VIDEO: ns(1480)})
 
 
 def sent(modality: Modality, at_ms: int, sequence: int | None = None) -> Frame:
