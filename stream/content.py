@@ -1,6 +1,7 @@
 """Content types: what the bytes of a frame are, by RFC 2045 and, for sound, RFC 2586.
 
-Each distinct header is parsed once; the rest is a lookup. Knows the header, not the bytes.
+Each distinct header is parsed once, and each source's headers are judged once; the rest is a lookup. Knows the headers,
+not the bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ TEXT = "text/plain;charset=utf-8"
 IMAGES = ("image/jpeg", "image/png")
 
 _MAX_BYTES = 256  # so that the cache is bounded in bytes as well
+_MAX_KNOWN, _MAX_KNOWN_BYTES = 1_024, 1_024  # sources, and the headers of each
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _ESSENCE = re.compile(rf"({_NAME}/{_NAME})[ \t]*")
 _PARAMETER = re.compile(rf';[ \t]*({_NAME})=(?:({_NAME})|"((?:[^"\\\r\n]|\\.)*)")[ \t]*')
@@ -32,6 +34,19 @@ class ContentType:
     canonical: str  # the same for all spellings
     rate_hz: int = 0
     channels: int = 0
+
+
+# By what a source says in all its frames alike, as values of headers; all of it was found good in one of them.
+known: dict[tuple[bytes | None, ...], ContentType] = {}
+
+
+def remember(alike: tuple[bytes | None, ...], content: ContentType) -> None:
+    """Know these headers again; bounded in number and in bytes, whatever is sent."""
+    if sum(len(value or b"") for value in alike) > _MAX_KNOWN_BYTES:
+        return
+    if len(known) >= _MAX_KNOWN:
+        known.clear()
+    known[alike] = content
 
 
 def audio_l16(rate_hz: int, channels: int) -> str:

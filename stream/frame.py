@@ -2,8 +2,8 @@
 
     record -> [Frame | Bound | End]
 
-Knows CloudEvents headers and content types, not Kafka clients, not media. Reading is the hot path: what
-repeats from record to record (keys, content types, seconds) is looked up, not parsed again.
+Knows CloudEvents headers and content types, not Kafka clients, not media. Reading is the hot path: what repeats from
+record to record (keys, sources, content types, seconds) is looked up, not judged again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from stream import headers as ce
-from stream.content import BYTES_PER_SAMPLE, ContentType, content_type
+from stream.content import BYTES_PER_SAMPLE, ContentType, audio_l16, content_type, known, remember
 from stream.errors import Reason, RecordError
 from stream.times import MAX_NS, NS_PER_MS, NS_PER_SECOND
 
@@ -68,9 +68,7 @@ class Frame:
     offset: int = -1
     timestamp_ms: int = 0  # of the record
     headers: tuple[tuple[str, bytes], ...] = field(default=(), compare=False, repr=False)  # as they came
-    counted: bool = field(
-        default=False, compare=False, repr=False
-    )  # late or read again: context, of which no more is said
+    counted: bool = field(default=False, compare=False, repr=False)  # late or read again: no more is said of it
     cut: bool = field(default=False, compare=False, repr=False)  # the payload is not all that came
 
     @property
@@ -119,19 +117,24 @@ def parse(
         message = f"The value has {len(payload)} bytes, {max_record_bytes} are allowed; send shorter frames."
         raise RecordError(Reason.TOO_LARGE, message)
     headers = ce.by_name(record.headers)
+    alike = (
+        headers.get("ce_specversion"),
+        headers.get("ce_source"),
+        headers.get("ce_type"),
+        headers.get("content-type"),
+    )
+    content = known.get(alike)
+    if content is not None:  # all that is alike was found good before; the rest is read in the order of any other frame
+        ce.check_text(headers, "ce_id")
+        return _frame(record, payload, session, modality, ce.captured_ns(headers), content, headers)
     if not ce.is_cloud_event(headers):
         content = content_type(defaults[modality].encode())
-        return _frame(record, session, modality, ce.produced_ns(record.timestamp_ms), content, {})
+        return _frame(record, payload, session, modality, ce.produced_ns(record.timestamp_ms), content, {})
     event_type, time_ns = ce.event_type(headers), ce.captured_ns(headers)
     if event_type == ce.FRAME:
-        return _frame(
-            record,
-            session,
-            modality,
-            time_ns,
-            content_type(headers.get("content-type") or ce.required(headers, "content-type")),
-            headers,
-        )
+        content = content_type(ce.required(headers, "content-type"))
+        remember(alike, content)
+        return _frame(record, payload, session, modality, time_ns, content, headers)
     if payload:
         message = f"A {event_type.decode()} carries {len(payload)} bytes; its value must be empty."
         raise RecordError(Reason.BAD_LENGTH, message)
@@ -168,21 +171,27 @@ def _described(frame: Frame) -> list[tuple[str, bytes]]:
 
 
 def _frame(
-    record: Record, session: str, modality: Modality, time_ns: int, content: ContentType, headers: ce.Headers
+    record: Record,
+    payload: bytes,
+    session: str,
+    modality: Modality,
+    time_ns: int,
+    content: ContentType,
+    headers: ce.Headers,
 ) -> Frame:
     if content.modality != modality:
         message = f"The content-type is {content.canonical} on the {modality} topic; send it to {content.modality}."
         raise RecordError(Reason.BAD_HEADER, message)
-    payload = record.value or b""
     duration_ns = ce.duration_ns(headers) if "ce_duration" in headers else None
+    length_bytes = len(payload)
     if modality is _AUDIO:
-        duration_ns = _sound_ns(payload, content)
+        duration_ns = _sound_ns(length_bytes, content.rate_hz, content.channels)
     elif modality is _TEXT:
         payload = _used_text(payload)
     elif not payload:
         raise RecordError(Reason.BAD_MEDIA, f"The {content.canonical} has no bytes; send one whole picture a record.")
-    elif duration_ns is not None:
-        duration_ns = min(duration_ns, LONGEST_PICTURE_NS)
+    elif duration_ns is not None and duration_ns > LONGEST_PICTURE_NS:
+        duration_ns = LONGEST_PICTURE_NS
     if time_ns + (duration_ns or 0) > MAX_NS:
         raise RecordError(Reason.BAD_TIME, f"The frame at {time_ns} ns ends after 2262; check the sender's clock.")
     return Frame(
@@ -201,34 +210,34 @@ def _frame(
         record.offset,
         record.timestamp_ms,
         record.headers,
-        cut=len(payload) < len(record.value or b""),
+        False,  # not counted yet
+        len(payload) < length_bytes,
     )
 
 
-@lru_cache(maxsize=4096)
-def _decoded_key(key: bytes) -> str:
-    try:
-        return key.decode()
-    except UnicodeDecodeError as error:
-        raise RecordError(Reason.BAD_KEY, f"The key {ce.shown(key)} is not UTF-8; send the session's name.") from error
-
-
+@lru_cache(maxsize=4096)  # of keys of at most 128 bytes: what is refused is not kept
 def _session(key: bytes | None) -> str:
     if key is None:
         raise RecordError(Reason.NO_KEY, "The record has no key; send the session's name as its key.")
     if not 1 <= len(key) <= MAX_KEY_BYTES:
         message = f"The key has {len(key)} bytes; send a session's name of 1 to {MAX_KEY_BYTES} bytes."
         raise RecordError(Reason.BAD_KEY, message)
-    return _decoded_key(key)
+    try:
+        return key.decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(Reason.BAD_KEY, f"The key {ce.shown(key)} is not UTF-8; send the session's name.") from error
 
 
-def _sound_ns(payload: bytes, content: ContentType) -> int:
-    step = BYTES_PER_SAMPLE * content.channels
-    count, rest = divmod(len(payload), step)
+@lru_cache(maxsize=1024)
+def _sound_ns(length_bytes: int, rate_hz: int, channels: int) -> int:
+    step = BYTES_PER_SAMPLE * channels
+    count, rest = divmod(length_bytes, step)
     if rest or not count:
-        message = f"The {content.canonical} has {len(payload)} bytes; send a multiple of {step}, at least one."
+        message = (
+            f"The {audio_l16(rate_hz, channels)} has {length_bytes} bytes; send a multiple of {step}, at least one."
+        )
         raise RecordError(Reason.BAD_LENGTH, message)
-    return (count * NS_PER_SECOND + content.rate_hz // 2) // content.rate_hz
+    return (count * NS_PER_SECOND + rate_hz // 2) // rate_hz
 
 
 def _used_text(payload: bytes) -> bytes:

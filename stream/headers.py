@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from functools import lru_cache
 
 from stream.errors import Reason, RecordError
 from stream.times import MAX_NS, NS_PER_MS, format_rfc3339, parse_rfc3339
@@ -20,7 +20,6 @@ MAX_DURATION_MS = 86_400_000
 
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _TYPES = frozenset((FRAME, BOUND, END))
-_NAMES_AND_SOURCES = ("ce_id", "ce_source")
 _SHOWN_BYTES = 80  # of a value in a message
 
 Headers = Mapping[str, bytes | None]  # a Kafka header may be null, which says the same as leaving it out
@@ -51,16 +50,25 @@ def event_type(headers: Headers) -> bytes:
     get = headers.get
     if get("ce_specversion") != SPEC_VERSION:
         raise bad_header(f"ce_specversion is {shown(required(headers, 'ce_specversion'))}; send 1.0.")
-    for name in _NAMES_AND_SOURCES:
-        value = get(name) or required(headers, name)
-        if not value.isascii():
-            _check_utf8(name, value)
+    check_text(headers, "ce_id")
+    check_text(headers, "ce_source")
     found = get("ce_type")
     if found is None or found not in _TYPES:
         found = required(headers, "ce_type")
         known = " ".join(known.decode() for known in (FRAME, BOUND, END))
         raise RecordError(Reason.UNKNOWN_TYPE, f"ce_type is {shown(found)}; send one of {known}.")
     return found
+
+
+def check_text(headers: Headers, name: str) -> None:
+    """Raise unless a required header is UTF-8."""
+    value = headers.get(name) or required(headers, name)
+    if value.isascii():
+        return
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        raise bad_header(f"{name} is {shown(value)}, which is not UTF-8; send UTF-8.") from error
 
 
 def captured_ns(headers: Headers) -> int:
@@ -88,8 +96,11 @@ def produced_ns(timestamp_ms: int) -> int:
 def duration_ns(headers: Headers) -> int | None:
     """`ce_duration`; 0 says unknown, as it does in media containers."""
     value = headers.get("ce_duration")
-    if value is None:
-        return None
+    return None if value is None else _stated_ns(value)
+
+
+@lru_cache(maxsize=1024)  # of values of at most 10 bytes: what is refused is not kept
+def _stated_ns(value: bytes) -> int | None:
     if not value.isdigit() or len(value) > SEQUENCE_DIGITS or int(value) > MAX_DURATION_MS:
         raise bad_header(f"ce_duration is {shown(value)}; send whole milliseconds, 0 to {MAX_DURATION_MS}.")
     return int(value) * NS_PER_MS or None
@@ -125,10 +136,10 @@ def traceparent(headers: Headers) -> str | None:
 
 def size_bytes(pairs: Sequence[tuple[str, bytes]]) -> int:
     """What headers as they came take: names and values."""
-    try:
-        return sum(map(len, chain.from_iterable(pairs)))
-    except TypeError:  # one is null
-        return sum(len(name) + len(value or b"") for name, value in pairs)
+    total = 0
+    for name, value in pairs:
+        total += len(name) + len(value or b"")
+    return total
 
 
 def required(headers: Headers, name: str) -> bytes:
@@ -165,10 +176,3 @@ def shown(value: bytes) -> str:
 
 def _is_ours(name: str) -> bool:
     return name.startswith("ce_") or name in ("content-type", "traceparent")
-
-
-def _check_utf8(name: str, value: bytes) -> None:
-    try:
-        value.decode()
-    except UnicodeDecodeError as error:
-        raise bad_header(f"{name} is {shown(value)}, which is not UTF-8; send UTF-8.") from error

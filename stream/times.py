@@ -1,12 +1,14 @@
 """RFC 3339 and milliseconds on the outside, integer nanoseconds since the Unix epoch inside.
 
 The standard library cuts nine digits to six and refuses lower-case letters, so this is written out.
-Each second is parsed once: the frames of a live session differ in their fractions only.
+Each second is parsed once: the frames of a live session differ in their fractions only. Times as `format_rfc3339` writes
+them are a lookup and nine digits; any other goes the long way, which alone knows the rules.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -20,8 +22,10 @@ _UP_TO_SECONDS = re.compile(rb"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)")
 _OFFSET = re.compile(rb"([+-])([01]\d|2[0-3]):([0-5]\d)")
 _SECONDS_END = len("1970-01-01T00:00:00")
 _OFFSET_LENGTH = len("+00:00")
-_FULL = len("1970-01-01T00:00:00.123456789Z")
-_SIX = ord("6")  # tens of a second, if it is a leap second
+_FRACTION_AT = len("1970-01-01T00:00:00.")
+_Z_AT = len("1970-01-01T00:00:00.123456789")
+_FULL = _Z_AT + len("Z")
+_Z = ord("Z")
 _SHORTEST = _SECONDS_END + len("Z")
 _LONGEST = _SECONDS_END + len(".123456789") + _OFFSET_LENGTH
 
@@ -36,10 +40,15 @@ def parse_rfc3339(text: bytes) -> int:
     ValueError
         For whatever RFC 3339 does not allow, and for more than nine digits of a second.
     """
-    if len(text) == _FULL and text[-1:] == b"Z" and text[17] != _SIX and text[19:20] == b".":  # as we write it
-        digits = text[20:-1]
-        if digits.isdigit():
-            return _seconds(text[:_SECONDS_END]) * NS_PER_SECOND + int(digits)
+    if len(text) == _FULL and text[_Z_AT] == _Z:
+        begun_ns, digits = _begun_ns(text[:_FRACTION_AT]), text[_FRACTION_AT:_Z_AT]
+        if begun_ns is not None and digits.isdigit():
+            return begun_ns + int(digits)
+    return _any_ns(text)
+
+
+def _any_ns(text: bytes) -> int:
+    """A time in any spelling."""
     if not _SHORTEST <= len(text) <= _LONGEST:
         raise ValueError(f"{text[:_LONGEST]!r} has {len(text)} bytes, {_SHORTEST} to {_LONGEST} are possible")
     seconds = _seconds(text[:_SECONDS_END])
@@ -67,6 +76,14 @@ def to_ms(time_ns: int) -> float:
 def from_ms(time_ms: float) -> int:
     """Nanoseconds of what `to_ms` gave, to the microsecond."""
     return round(time_ms * 1000) * 1000
+
+
+@lru_cache(maxsize=4096)
+def _begun_ns(text: bytes) -> int | None:
+    """When the second began whose fraction would follow on `text`; None if none can."""
+    with suppress(ValueError):
+        return _any_ns(text + b"0Z")
+    return None
 
 
 @lru_cache(maxsize=4096)

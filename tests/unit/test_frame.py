@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from sys import getrefcount
+from typing import Any
 
 import pytest
 
@@ -170,6 +172,8 @@ def test_a_frame_keeps_its_headers_and_counts_them_into_its_size() -> None:
     assert frame.headers == (*SOUND.headers, ("x", b"123"))
     assert frame.size_bytes == read_frame(SOUND).size_bytes + 4
     assert replace(frame, headers=()).size_bytes == 640
+    null: Any = None  # as Kafka allows
+    assert replace(frame, headers=(("x", null), ("ce_y", b"12"))).size_bytes == 640 + 1 + 6
 
 
 def test_a_key_has_1_to_128_bytes_of_utf_8() -> None:
@@ -235,6 +239,29 @@ def test_a_foreign_header_may_come_twice_and_may_be_anything() -> None:
 )
 def test_a_malformed_header_is_a_bad_header(name: str, value: bytes) -> None:
     assert reason(with_headers(SOUND, **{name: value})) is Reason.BAD_HEADER
+
+
+def test_a_frame_of_a_known_source_is_refused_for_the_first_of_its_faults() -> None:
+    read(SOUND)
+    without_sequence = with_headers(SOUND, ce_sequence=b"1")
+    without_samples = replace(without_sequence, value=b"x")
+    without_time = with_headers(without_samples, ce_time=b"noon")
+    without_id = with_headers(without_time, ce_id=b"\xff")
+    assert reason(without_id) is Reason.BAD_HEADER
+    assert reason(without_time) is Reason.BAD_TIME
+    assert reason(without_samples) is Reason.BAD_LENGTH
+    assert reason(without_sequence) is Reason.BAD_HEADER
+
+
+def test_sources_are_known_again_only_in_a_bounded_number_and_length() -> None:
+    sources = [b"/microphone/%d" % number for number in range(5_000)] + [b"x" * 100_000]
+    before = [getrefcount(source) for source in sources]
+    for number in range(len(sources)):
+        read(with_headers(SOUND, ce_source=sources[number]))
+    after = [getrefcount(source) for source in sources]
+    *kept, long_kept = (now - then for then, now in zip(before, after, strict=True))
+    assert 0 < sum(kept) <= 1_024
+    assert long_kept == 0
 
 
 def test_a_region_is_mouth_or_scene_and_is_asked_of_pictures_only() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +95,25 @@ records = st.builds(
 @given(frames | signals)
 def test_what_is_written_is_read_as_the_same(item: Frame | Bound | End) -> None:
     assert parse(to_record(item, item.modality.value), item.modality, DEFAULTS, 900_000) == item
+
+
+def outcome(record: Record, modality: Modality) -> Frame | Bound | End | tuple[Reason, str]:
+    try:
+        return parse(record, modality, DEFAULTS, 16)
+    except RecordError as error:
+        return error.reason, str(error)
+
+
+@given(records, st.sampled_from(Modality), st.uuids())
+def test_a_record_is_read_or_refused_alike_whether_its_source_is_known_or_new(
+    record: Record, modality: Modality, source: UUID
+) -> None:
+    other = [
+        (name, str(source).encode() if (name, value) == ("ce_source", VALID_HEADERS["ce_source"]) else value)
+        for name, value in record.headers
+    ]
+    found = outcome(replace(record, headers=tuple(other)), modality)
+    assert found == outcome(record, modality) == outcome(record, modality)
 
 
 @given(records, st.sampled_from(Modality))

@@ -27,6 +27,7 @@ ODD_BUT_VALID = {
     b"1969-12-31T23:00:00-01:00": 0,
     b"2262-04-11T23:47:16.854775807Z": MAX_NS,
     b"2016-12-31T23:59:60Z": 1_483_228_800 * NS_PER_SECOND,
+    b"2016-12-31T23:59:60.123456789Z": 1_483_228_800 * NS_PER_SECOND + 123_456_789,
     b"2016-12-31T23:59:60.75Z": 1_483_228_800 * NS_PER_SECOND + 750_000_000,
     b"1990-12-31T15:59:60-08:00": 662_688_000 * NS_PER_SECOND,
     b"2017-01-01T05:29:60+05:30": 1_483_228_800 * NS_PER_SECOND,
@@ -67,6 +68,15 @@ MALFORMED = [
     b"2026-3-01T12:00:00.0Z",
     "2026-03-01T12:00:0\u0663Z".encode(),
     b"2026-03-01T12:00:00.\xff\xffZ",
+    b"2026-03-01 12:00:00.123456789Z",
+    b"2026-03-01T12:00:00,123456789Z",
+    b"2026-03-01T12:00:00+123456789Z",
+    b"2026-03-01T12:00:00.+12345678Z",
+    b"2026-03-01T12:00:00.1234_6789Z",
+    b"2026-03-01T12:00:00.12345678 Z",
+    b"2026-03-01T12:00:61.123456789Z",
+    b"2026-02-29T12:00:00.123456789Z",
+    b"2016-12-30T23:59:60.123456789Z",
     b"2016-12-31T12:00:60Z",
     b"2016-12-30T23:59:60Z",
     b"2016-12-31T23:59:60+01:00",
@@ -84,6 +94,13 @@ def test_an_odd_but_valid_time_is_read_to_the_nanosecond(text: bytes, expected_n
 def test_a_malformed_time_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_rfc3339(text)
+
+
+def test_a_time_that_is_nearly_as_we_write_it_is_refused_for_what_is_wrong_with_it() -> None:
+    with pytest.raises(ValueError, match=r"12345678x.* stands for a second's fraction"):
+        parse_rfc3339(b"2026-03-01T12:00:00.12345678xZ")
+    with pytest.raises(ValueError, match=r"'2026-03-01 12:00:00' is not of the form"):
+        parse_rfc3339(b"2026-03-01 12:00:00.123456789Z")
 
 
 @given(st.integers(0, MAX_NS))
