@@ -10,9 +10,10 @@ monotonic clock set to the wall clock once).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from heapq import heapify, heapreplace
+from math import inf
 from typing import NamedTuple
 
 from stream.frame import Modality, Record
@@ -33,44 +34,41 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class _Partition:
-    """What was fetched of one partition and what was taken; there is nothing unread below `taken`."""
+    """What was fetched of one partition and not taken yet."""
 
+    modality: Modality
+    position: int = 0  # of the next fetch
+    produced_ms: int | None = None  # when the newest record taken was
     queue: deque[Record] = field(default_factory=deque)
     sizes: deque[int] = field(default_factory=deque)  # of what is in the queue, in bytes
     queued_bytes: int = 0
-    head_ms: int = 0  # when the record that is next was produced, if there is one
-    taken: int = 0
-    position: int = 0  # of the next fetch
     stable_offset: int = 0
     answered_ns: int | None = None  # the machine's time of the last answer
     held: bool = False
 
+    @property
+    def taken(self) -> int:
+        """Nothing is unread below this offset."""
+        return self.queue[0].offset if self.queue else self.position
+
     def is_caught_up(self, machine_ns: int) -> bool:
-        if self.answered_ns is None or self.held or self.taken < self.stable_offset or self.queue:
+        if self.answered_ns is None or self.held or self.queue or self.position < self.stable_offset:
             return False
         return machine_ns <= self.answered_ns + FRESH_NS
 
     def put(self, records: Iterable[Record]) -> None:
         """Queue what was fetched."""
-        queue, sizes = self.queue, self.sizes
-        before = len(queue)
-        queue.extend(records)
-        for record in islice(queue, before, None):
-            taken_bytes = _size_bytes(record)
-            sizes.append(taken_bytes)
-            self.queued_bytes += taken_bytes
-        if queue:
-            self.head_ms = queue[0].timestamp_ms
+        fetched = list(records)
+        sizes = [_size_bytes(record) for record in fetched]
+        self.queue += fetched
+        self.sizes += sizes
+        self.queued_bytes += sum(sizes)
 
     def pop(self) -> Record:
         """The record that is next; there must be one."""
-        queue = self.queue
-        record = queue.popleft()
+        record = self.queue.popleft()
         self.queued_bytes -= self.sizes.popleft()
-        if queue:
-            self.head_ms, self.taken = queue[0].timestamp_ms, record.offset + 1
-        else:
-            self.taken = self.position
+        self.produced_ms = record.timestamp_ms
         return record
 
 
@@ -81,14 +79,14 @@ class LaneClock:
     """
 
     def __init__(self) -> None:
-        self._partitions = {modality: _Partition() for modality in Modality}
+        self._partitions = {modality: _Partition(modality) for modality in Modality}
         self._now_ns = 0
         self._machine_ns = 0  # when lane time was last moved
 
     def seek(self, modality: Modality, offset: int, machine_ns: int) -> None:
         """Say that reading goes on from `offset`: what was queued is dropped, and the partition is behind."""
         self._move(machine_ns)
-        self._partitions[modality] = _Partition(taken=offset, position=offset)
+        self._partitions[modality] = _Partition(modality, offset, self._partitions[modality].produced_ms)
 
     def fetched(
         self, modality: Modality, records: Iterable[Record], position: int, stable_offset: int, machine_ns: int
@@ -103,8 +101,6 @@ class LaneClock:
         partition.put(records)
         partition.position, partition.stable_offset = position, stable_offset
         partition.answered_ns = machine_ns
-        if not partition.queue:
-            partition.taken = position
         self._begin(machine_ns)
 
     def hold(self, modalities: frozenset[Modality]) -> None:
@@ -112,24 +108,39 @@ class LaneClock:
         for modality, partition in self._partitions.items():
             partition.held = modality in modalities
 
-    def take(self, machine_ns: int, wake_ns: int | None = None) -> Arrival | None:
-        """The record whose turn it is; None if there is none, or if one behind has nothing fetched and is waited for.
+    def arrivals(self, machine_ns: int, wake_ns: Callable[[], int | None]) -> Iterator[tuple[Modality, Record, int]]:
+        """A run of records, each when its turn comes, with its modality and its arrival on the lane's clock.
 
-        None too if `wake_ns` comes before the record does: it is then that time, and the record is still unread.
+        The run ends where there is none, or one behind has nothing fetched and is waited for; or where `wake_ns`, asked
+        anew before each record, comes before the record does: it is then that time, and the record is still unread.
+
+        Within a run the machine's time stands still, as though all of it were taken at its beginning: who is caught up
+        is judged by that moment, no record arrives after it, and the time that the taking takes passes on the lane's
+        clock when it is next asked. So a run is to be short beside `FRESH_NS`, and nothing is said to the clock in it.
         """
         self._move(machine_ns)
-        modality = self._next(machine_ns)
-        if modality is None:
-            return None
-        partition = self._partitions[modality]
-        arrival_ns, head_ms = self._now_ns, partition.head_ms
-        if self._is_in_step(head_ms):
-            arrival_ns = max(arrival_ns, min(head_ms * NS_PER_MS, machine_ns))
-        if wake_ns is not None and wake_ns <= arrival_ns:
-            self._now_ns = max(self._now_ns, wake_ns)
-            return None
-        self._now_ns = arrival_ns
-        return Arrival(modality, partition.pop(), arrival_ns)
+        step_ms = self._step_ms()
+        heads = self._heads(machine_ns)
+        while heads:
+            head_ms, place, partition = heads[0]
+            arrival_ns, head_ns = self._now_ns, head_ms * NS_PER_MS
+            if arrival_ns < head_ns and head_ms <= step_ms:
+                arrival_ns = head_ns if head_ns < machine_ns else max(arrival_ns, machine_ns)
+            due_ns = wake_ns()
+            if due_ns is not None and due_ns <= arrival_ns:
+                self._now_ns = max(self._now_ns, due_ns)
+                return
+            self._now_ns = arrival_ns
+            yield partition.modality, partition.pop(), arrival_ns
+            if partition.queue:
+                heapreplace(heads, (partition.queue[0].timestamp_ms, place, partition))
+            else:
+                heads = self._heads(machine_ns)
+
+    def take(self, machine_ns: int, wake_ns: int | None = None) -> Arrival | None:
+        """A run of one record, or of none."""
+        arrival = next(self.arrivals(machine_ns, lambda: wake_ns), None)
+        return None if arrival is None else Arrival(*arrival)
 
     def now_ns(self, machine_ns: int) -> int:
         """Lane time; never backwards, never beyond the machine's."""
@@ -145,33 +156,37 @@ class LaneClock:
         """Per partition the offset of the next record to be taken: every record below has been taken."""
         return {modality: partition.taken for modality, partition in self._partitions.items()}
 
+    def produced_ms(self, modality: Modality) -> int | None:
+        """When the newest record taken was produced, also before a seek; None before the first."""
+        return self._partitions[modality].produced_ms
+
     def queued(self, modality: Modality) -> int:
         """Bytes of the records fetched and not yet taken, with their overhead: a record without a value is not free."""
         return self._partitions[modality].queued_bytes
 
-    def _next(self, machine_ns: int) -> Modality | None:
-        """The modality of the oldest record; of two as old text comes first, then audio."""
-        oldest: Modality | None = None
-        oldest_ms = 0
-        for modality, partition in self._partitions.items():
+    def _heads(self, machine_ns: int) -> list[tuple[int, int, _Partition]]:
+        """Who is next, as a heap by the age of their oldest records; of two as old text comes first, then audio.
+
+        Empty too if one that is behind has nothing fetched: it may hold an older record than all others.
+        """
+        heads = []
+        for place, partition in enumerate(self._partitions.values()):
             if partition.held:
                 continue
-            if not partition.queue:
-                if not partition.is_caught_up(machine_ns):
-                    return None
-            elif oldest is None or partition.head_ms < oldest_ms:
-                oldest, oldest_ms = modality, partition.head_ms
-        return oldest
+            if partition.queue:
+                heads.append((partition.queue[0].timestamp_ms, place, partition))
+            elif not partition.is_caught_up(machine_ns):
+                return []
+        heapify(heads)
+        return heads
 
-    def _is_in_step(self, head_ms: int) -> bool:
-        """Whether no partition may still hold an older record than the oldest of those that are not held.
+    def _step_ms(self) -> float:
+        """Up to which timestamp a record is in step: no partition may still hold an older one.
 
-        Of these `_next` has seen that nobody who is behind has nothing queued; those held are always behind.
+        Of those that are not held none may, since one behind that has nothing fetched is waited for.
         """
-        for partition in self._partitions.values():
-            if partition.held and (not partition.queue or partition.head_ms < head_ms):
-                return False
-        return True
+        held = (partition.queue for partition in self._partitions.values() if partition.held)
+        return min((queue[0].timestamp_ms if queue else -inf for queue in held), default=inf)
 
     def _move(self, machine_ns: int) -> None:
         """Move with the machine for as long as all partitions were caught up; nothing has changed since the last move."""
@@ -184,10 +199,7 @@ class LaneClock:
 
     def _is_behind(self, machine_ns: int) -> bool:
         """Whether any partition is."""
-        for partition in self._partitions.values():  # noqa: SIM110 - on the path of every record
-            if not partition.is_caught_up(machine_ns):
-                return True
-        return False
+        return not all(partition.is_caught_up(machine_ns) for partition in self._partitions.values())
 
     def _begin(self, machine_ns: int) -> None:
         """With nothing to read at first, it is what time the machine says."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from stream import clients, metrics
-from stream.clock import Arrival, LaneClock
-from stream.frame import Modality
+from stream.clock import LaneClock
+from stream.frame import Modality, Record
 from stream.overload import Hurry
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
@@ -46,7 +46,6 @@ class Inlet:
         self._paused: set[Modality] = set()
         self._answered_ms: dict[Modality, int] = {}
         self._next: dict[Modality, int] = {}  # offset of the next fetch
-        self._produced_ns: dict[Modality, int] = {}  # the newest record taken
         self._idle = True
 
     def open(self, positions: Mapping[Modality, int]) -> None:
@@ -100,14 +99,16 @@ class Inlet:
             return None
         return max(0.0, time.time() - max(self._answered_ms.values()) / 1000)
 
-    def take(self, wake_ns: int | None) -> Arrival | None:
-        """The record whose turn it is, unless `wake_ns` comes first."""
+    def arrivals(self, wake_ns: Callable[[], int | None]) -> Iterator[tuple[Modality, Record, int]]:
+        """The records whose turn it is, as `LaneClock.arrivals` has them, in a run that is to be taken at once.
+
+        What the lane is then told to `hurry` depends on whether it took the run to its end.
+        """
         machine_ns = self._machine_ns()
-        arrival = self._clock.take(machine_ns, wake_ns)
-        self._idle = arrival is None and (wake_ns is None or self._clock.now_ns(machine_ns) < wake_ns)
-        if arrival is not None:
-            self._produced_ns[arrival.modality] = arrival.record.timestamp_ms * NS_PER_MS
-        return arrival
+        self._idle = False
+        yield from self._clock.arrivals(machine_ns, wake_ns)
+        due_ns = wake_ns()
+        self._idle = due_ns is None or self._clock.now_ns(machine_ns) < due_ns
 
     def now_ns(self) -> int:
         """The lane's time."""
@@ -157,6 +158,6 @@ class Inlet:
         partition = self._partitions[modality]
         unread = max(0, stable_offset - self._clock.positions()[modality])
         metrics.CONSUMER_LAG_RECORDS.labels(partition.topic, partition.partition).set(unread)
-        produced_ns = self._produced_ns.get(modality)
-        lag_ns = self._machine_ns() - produced_ns if unread and produced_ns is not None else 0
+        produced_ms = self._clock.produced_ms(modality)
+        lag_ns = self._machine_ns() - produced_ms * NS_PER_MS if unread and produced_ms is not None else 0
         metrics.CONSUMER_LAG_SECONDS.labels(partition.topic, partition.partition).set(max(0, lag_ns) / NS_PER_SECOND)

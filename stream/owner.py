@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from itertools import islice
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -172,13 +173,11 @@ class Owner:
 
     def _take(self, lane: Lane) -> int:
         """Records in step, until none is there or the lane has something to do before the next."""
-        for taken in range(TAKE_RECORDS):
-            arrival = self.inlet.take(lane.wake_ns())
-            if arrival is None:
-                return taken
-            history = arrival.record.offset < self._history[arrival.modality]
-            lane.take(arrival.record, arrival.now_ns, history=history)
-        return TAKE_RECORDS
+        taken = 0
+        for modality, record, now_ns in islice(self.inlet.arrivals(lane.wake_ns), TAKE_RECORDS):
+            lane.take(record, now_ns, history=record.offset < self._history[modality])
+            taken += 1
+        return taken
 
     async def _put(self, output: Output) -> None:
         if not isinstance(output, Result):

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -108,8 +109,8 @@ async def _own(inlet: Inlet, lane: Lane, sessions: int, *, history: bool) -> Non
     """What `owner.py` does, but that nothing is committed."""
     while sessions:
         taken = 0
-        while taken < TAKE_RECORDS and (arrival := inlet.take(lane.wake_ns())) is not None:
-            lane.take(arrival.record, arrival.now_ns, history=history)
+        for _, record, now_ns in islice(inlet.arrivals(lane.wake_ns), TAKE_RECORDS):
+            lane.take(record, now_ns, history=history)
             taken += 1
         now_ns, behind = inlet.now_ns(), inlet.behind()
         woken = (wake_ns := lane.wake_ns()) is not None and wake_ns <= now_ns

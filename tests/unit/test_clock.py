@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from stream.clock import OVERHEAD_BYTES, LaneClock
 from stream.frame import Modality, Record
 from stream.times import NS_PER_MS
@@ -17,6 +22,10 @@ def at(ms: float) -> int:
 
 def record(modality: Modality, offset: int, produced_ms: float) -> Record:
     return Record(modality, 0, offset, round(NOON_MS + produced_ms), b"s", b"12345")
+
+
+def never() -> None:
+    """When a lane is to be woken that has nothing to do but to read."""
 
 
 class Broker:
@@ -39,11 +48,14 @@ class Broker:
             self.asked[modality] = first + len(records)
             self.clock.fetched(modality, records, self.asked[modality], len(log), at(now_ms))
 
+    def run(self, most: int, now_ms: float = HOUR_MS) -> list[tuple[Modality, int, float]]:
+        return [
+            (modality, record.offset, arrival_ns / NS_PER_MS - NOON_MS)
+            for modality, record, arrival_ns in islice(self.clock.arrivals(at(now_ms), never), most)
+        ]
+
     def take(self, now_ms: float = HOUR_MS) -> tuple[Modality, int, float] | None:
-        arrival = self.clock.take(at(now_ms))
-        if arrival is None:
-            return None
-        return arrival.modality, arrival.record.offset, arrival.now_ns / NS_PER_MS - NOON_MS
+        return next(iter(self.run(1, now_ms)), None)
 
     def now_ms(self, machine_ms: float = HOUR_MS) -> float:
         return self.clock.now_ns(at(machine_ms)) / NS_PER_MS - NOON_MS
@@ -196,10 +208,62 @@ def test_a_wake_that_comes_before_the_next_record_leaves_it_unread() -> None:
     broker = Broker(audio=[10, 500])
     broker.fetch()
     broker.take()
-    assert broker.clock.take(at(HOUR_MS), wake_ns=at(210)) is None
+    assert not list(broker.clock.arrivals(at(HOUR_MS), lambda: at(210)))
     assert broker.now_ms() == 210
     assert broker.clock.behind(at(HOUR_MS)) == {AUDIO}
     assert broker.take() == (AUDIO, 1, 500)
+
+
+def test_a_wake_that_comes_nearer_with_a_record_ends_the_run_before_the_next() -> None:
+    broker = Broker(audio=[10, 20, 500])
+    broker.fetch()
+    wakes = iter([None, at(900), at(210)])
+    run = broker.clock.arrivals(at(HOUR_MS), lambda: next(wakes))
+    assert [record.offset for _, record, _ in run] == [0, 1]
+    assert broker.now_ms() == 210
+    assert broker.take() == (AUDIO, 2, 500)
+
+
+def test_a_run_ends_where_one_behind_has_nothing_left() -> None:
+    broker = Broker(audio=[10, 20, 30], video=[12, 25])
+    broker.fetch(AUDIO, TEXT)
+    broker.fetch(VIDEO, count=1)
+    assert broker.run(9) == [(AUDIO, 0, 10), (VIDEO, 0, 12)]
+    broker.fetch(VIDEO)
+    assert broker.run(9) == [(AUDIO, 1, 20), (VIDEO, 1, 25), (AUDIO, 2, 30)]
+
+
+def test_the_time_that_a_run_takes_passes_after_its_last_record() -> None:
+    broker = Broker(audio=[10, 20])
+    broker.fetch()
+    assert broker.run(9) == [(AUDIO, 0, 10), (AUDIO, 1, 20)]
+    assert broker.now_ms(HOUR_MS + 5) == 25
+
+
+produced = st.lists(st.integers(0, 20), max_size=12)
+
+
+@given(text=produced, audio=produced, video=produced, held=st.sets(st.sampled_from(Modality)), most=st.integers(2, 9))
+def test_in_runs_of_any_length_the_same_records_arrive_at_the_same_times(
+    text: list[float], audio: list[float], video: list[float], held: set[Modality], most: int
+) -> None:
+    brokers = Broker(text=text, audio=audio, video=video), Broker(text=text, audio=audio, video=video)
+    for broker in brokers:
+        broker.fetch()
+        broker.clock.hold(frozenset(held))
+    one_by_one = list(iter(brokers[0].take, None))
+    in_runs = [arrival for run in iter(lambda: brokers[1].run(most), []) for arrival in run]
+    assert in_runs == one_by_one
+    assert len(in_runs) == sum(len(log) for name, log in brokers[1].logs.items() if name not in held)
+
+
+def test_when_the_newest_record_taken_was_produced_is_known_after_a_seek() -> None:
+    broker = Broker(audio=[10, 20])
+    broker.fetch()
+    assert broker.clock.produced_ms(AUDIO) is None
+    broker.take()
+    broker.clock.seek(AUDIO, 1, at(HOUR_MS))
+    assert broker.clock.produced_ms(AUDIO) == NOON_MS + 10
 
 
 def test_positions_say_what_was_taken_and_skip_what_holds_no_records() -> None:
@@ -229,5 +293,5 @@ def test_a_record_without_a_value_is_not_queued_for_free() -> None:
     assert clock.queued(AUDIO) > OVERHEAD_BYTES + 500
     clock.fetched(TEXT, [], 0, 0, at(HOUR_MS))
     clock.fetched(VIDEO, [], 0, 0, at(HOUR_MS))
-    assert clock.take(at(HOUR_MS)) is not None
+    assert len(list(clock.arrivals(at(HOUR_MS), never))) == 1
     assert clock.queued(AUDIO) == 0

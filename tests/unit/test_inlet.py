@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 
 from aiokafka import ConsumerRecord, TopicPartition
 
@@ -49,6 +50,10 @@ def record(offset: int, size_bytes: int) -> ConsumerRecord:
     return ConsumerRecord("audio", 0, offset, 1_772_366_400_000, 0, b"s", bytes(size_bytes), None, 1, size_bytes, ())
 
 
+def never() -> None:
+    """When a lane is to be woken that has nothing to do but to read."""
+
+
 def opened(consumer: Consumer) -> Inlet:
     inlet = Inlet(consumer, PARTITIONS)
     consumer.pause(*PARTITIONS.values())
@@ -72,7 +77,7 @@ async def test_it_goes_on_when_half_of_it_is_taken() -> None:
     for taken in range(5):
         inlet.hold(NONE_AHEAD)
         assert consumer.paused == ({AUDIO} if taken < 4 else set())
-        assert inlet.take(None) is not None
+        assert next(inlet.arrivals(never), None) is not None
 
 
 async def test_what_the_lane_has_enough_of_stays_paused_until_it_has_not() -> None:
@@ -82,3 +87,23 @@ async def test_what_the_lane_has_enough_of_stays_paused_until_it_has_not() -> No
     assert consumer.paused == {AUDIO}
     inlet.hold(NONE_AHEAD)
     assert not consumer.paused
+
+
+async def test_a_lane_is_idle_when_it_has_taken_a_run_to_its_end() -> None:
+    consumer = Consumer()
+    inlet = opened(consumer)
+    await inlet.feed(consumer.fetch(2, 0))
+    run = inlet.arrivals(never)
+    assert [record.offset for _, record, _ in islice(run, 2)] == [0, 1]
+    assert not inlet.hurry().idle  # there may be more
+    assert next(run, None) is None
+    assert inlet.hurry().idle
+
+
+async def test_a_lane_that_is_to_be_woken_before_the_next_record_is_not_idle() -> None:
+    consumer = Consumer()
+    inlet = opened(consumer)
+    await inlet.feed(consumer.fetch(1, 0))
+    assert not list(inlet.arrivals(lambda: 1))
+    assert inlet.now_ns() == 1
+    assert not inlet.hurry().idle
