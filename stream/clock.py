@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heapreplace
 from math import inf
-from typing import NamedTuple
 
 from stream.frame import Modality, Record
 from stream.headers import size_bytes
@@ -22,14 +21,6 @@ from stream.times import NS_PER_MS, NS_PER_SECOND
 
 FRESH_NS = NS_PER_SECOND  # how long the answer to a fetch says that a partition is caught up
 OVERHEAD_BYTES = 1024  # what the objects of a record and of its headers weigh beside their contents
-
-
-class Arrival(NamedTuple):
-    """One record taken in step, and when it arrives on the lane's clock."""
-
-    modality: Modality
-    record: Record
-    now_ns: int
 
 
 @dataclass(slots=True)
@@ -136,11 +127,6 @@ class LaneClock:
                 heapreplace(heads, (partition.queue[0].timestamp_ms, place, partition))
             else:
                 heads = self._heads(machine_ns)
-
-    def take(self, machine_ns: int, wake_ns: int | None = None) -> Arrival | None:
-        """A run of one record, or of none."""
-        arrival = next(self.arrivals(machine_ns, lambda: wake_ns), None)
-        return None if arrival is None else Arrival(*arrival)
 
     def now_ns(self, machine_ns: int) -> int:
         """Lane time; never backwards, never beyond the machine's."""

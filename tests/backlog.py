@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from stream.align import Aligner
 from stream.clock import LaneClock
@@ -79,12 +80,10 @@ class Backlog:
         for modality, items in self.topics.items():
             if modality not in held and not self.clock.queued(modality):
                 self._fetch(modality, items)
-        for _ in range(self.batch):
-            arrival = self.clock.take(self.machine_ns, self.aligner.wake_ns())
-            if arrival is None:
-                break
-            item, _ = self.topics[arrival.modality][arrival.record.offset]
-            self.aligner.add(item, arrival.now_ns, history=self.history)
+        run = self.clock.arrivals(self.machine_ns, self.aligner.wake_ns)
+        for modality, record, now_ns in islice(run, self.batch):
+            item, _ = self.topics[modality][record.offset]
+            self.aligner.add(item, now_ns, history=self.history)
         self._advance()
 
     def _fetch(self, modality: Modality, items: Sequence[tuple[Item, float]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from stream.caption import Caption
 from stream.clock import LaneClock
@@ -110,14 +111,12 @@ class Machine:
 
     def _take(self) -> bool:
         """Whether there was no more to take."""
-        for _ in range(TAKE_RECORDS):
-            wake_ns = self.lane.wake_ns()
-            arrival = self._clock.take(self.now_ns, wake_ns)
-            if arrival is None:
-                return wake_ns is None or self._clock.now_ns(self.now_ns) < wake_ns
-            history = arrival.record.offset < self.history.get(arrival.modality, 0)
-            self.lane.take(arrival.record, arrival.now_ns, history=history)
-        return False
+        taken = 0
+        for modality, record, now_ns in islice(self._clock.arrivals(self.now_ns, self.lane.wake_ns), TAKE_RECORDS):
+            self.lane.take(record, now_ns, history=record.offset < self.history.get(modality, 0))
+            taken += 1
+        wake_ns = self.lane.wake_ns()
+        return taken < TAKE_RECORDS and (wake_ns is None or self._clock.now_ns(self.now_ns) < wake_ns)
 
 
 def pictures(session: str, from_s: float, until_s: float) -> list[Frame]:
