@@ -48,6 +48,15 @@ class Features:
         """The ticks `[first, last)`."""
         return type(self)({m: part[first:last] for m, part in self.parts.items()}, self.mask[first:last])
 
+    def has(self, modality: Modality) -> bool:
+        """Whether anything of it is there."""
+        return bool(self.mask[:, MODALITIES.index(modality)].any())
+
+    def without(self, *modalities: Modality) -> Self:
+        """As if these were not there."""
+        kept = [modality not in modalities for modality in MODALITIES]
+        return type(self)(self.parts, self.mask * np.array(kept, dtype=np.float32))
+
     def __len__(self) -> int:
         """How many ticks."""
         return len(self.mask)

@@ -4,7 +4,8 @@
 
 A segment begins at the frontier and is looked at whole after every hop, as far as the encoders' right context is
 settled. It ends when `endpoint` of non-speech trails its words, when it is too long, or with its session; the very
-logits that show the end are the final's. How far its sound and pictures are out of step is fixed when it begins.
+logits that show the end are the final's, unless its pictures contradict its sound. How far these are out of step is fixed
+when it begins.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from typing import TYPE_CHECKING
 
 from stream.blocks import Blocks
 from stream.caption import Caption, Word
-from stream.decode import Spoken, spoken
 from stream.frame import Frame, Modality
 from stream.hop import Hop, Status
+from stream.look import Look, believed, look
 from stream.raster import MODALITIES, HopInput
 from stream.skew import UNKNOWN, Meter, Skew, reach_ns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream.decode import Spoken
     from stream.errors import RecordError
-    from stream.features import Fused
+    from stream.features import Features
     from stream.predict import Predictor
 
 SILENCE_NS = 3_000_000_000  # in which no word was heard moves the frontier,
@@ -119,28 +121,26 @@ class OpenSegment:
         captions: list[Caption] = []
         while (view_ns := self._blocks.end_ns if closing else self._blocks.settled_ns) > self.frontier_ns:
             await self._blocks.encode(self.frontier_ns, nothing_follows=closing)
-            fused, words, batch = await self._fused(view_ns)
-            ticks = len(fused.logits)
-            end = self._end(words, ticks, closing=closing)
+            found = await look(self._predictor, self._features(view_ns))
+            end = self._end(found.words, found.ticks, closing=closing)
             if end is None:
-                captions += self._interim(fused, words, view_ns, batch)
-                if not words and ticks * self._tick_ns >= SILENCE_NS:
+                captions += self._interim(found, view_ns)
+                if not found.words and found.ticks * self._tick_ns >= SILENCE_NS:
                     self._move_frontier(view_ns - KEPT_SILENCE_NS // self._tick_ns * self._tick_ns)
                 return captions
             end_ns = self.frontier_ns + end * self._tick_ns
-            if end < ticks:
-                fused, words, batch = await self._fused(end_ns)
-            if words:
-                captions.append(self._caption(fused, words, end_ns, batch, is_final=True))
+            if end < found.ticks:
+                found = await look(self._predictor, self._features(end_ns))
+            found = await believed(self._predictor, self._features(end_ns), found)
+            if found.words:
+                captions.append(self._caption(found, found.words, end_ns, is_final=True))
             else:  # no final, but words that were shown are taken back
-                captions += self._interim(fused, words, end_ns, batch)
+                captions += self._interim(found, end_ns)
             self._move_frontier(end_ns)
         return captions
 
-    async def _fused(self, end_ns: int) -> tuple[Fused, list[Spoken], int]:
-        features = self._blocks.features(self.frontier_ns, end_ns)
-        fused, batch = await self._predictor.fuse(features)
-        return fused, spoken(fused.logits, self._predictor.language), batch
+    def _features(self, end_ns: int) -> Features:
+        return self._blocks.features(self.frontier_ns, end_ns)
 
     def _end(self, words: Sequence[Spoken], ticks: int, *, closing: bool) -> int | None:
         """The tick at which the segment is over, None if it goes on."""
@@ -156,21 +156,21 @@ class OpenSegment:
             return words[-1].first if unfinished and 2 * words[-1].first >= ticks else ticks
         return None
 
-    def _interim(self, fused: Fused, words: Sequence[Spoken], view_ns: int, batch: int) -> list[Caption]:
+    def _interim(self, found: Look, view_ns: int) -> list[Caption]:
         """The words that are expected to stay, unless they read as before."""
-        ticks = len(fused.logits)
-        kept = list(words)
-        while kept and kept[-1].last > ticks - EDGE_TICKS and kept[-1].confidence < SURE:
+        kept = list(found.words)
+        while kept and kept[-1].last > found.ticks - EDGE_TICKS and kept[-1].confidence < SURE:
             kept.pop()
         text = tuple(word.word for word in kept)
         if text == self._shown:
             return []
         self._shown = text
-        return [self._caption(fused, kept, view_ns, batch, is_final=False)]
+        return [self._caption(found, kept, view_ns, is_final=False)]
 
-    def _caption(self, fused: Fused, words: Sequence[Spoken], end_ns: int, batch: int, *, is_final: bool) -> Caption:
+    def _caption(self, found: Look, words: Sequence[Spoken], end_ns: int, *, is_final: bool) -> Caption:
         self._revision += 1
         confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+        blind = found.misled or not self.skew.usable
         notes = [note for start_ns, note in self._notes.items() if start_ns < end_ns and note.end_ns > self.frontier_ns]
         return Caption(
             start_ns=self.frontier_ns,
@@ -180,22 +180,17 @@ class OpenSegment:
             stability=1.0 if is_final else confidence,
             words=tuple(self._timed(word) for word in words),
             confidence=confidence,
-            weights=fused.shares,
-            counts={m: Counter(self._status(note, m) for note in notes) for m in MODALITIES},
+            weights=found.fused.shares,
+            counts={m: Counter(_status(note, m, blind=blind) for note in notes) for m in MODALITIES},
             frames={
                 m: sum(self.frontier_ns <= begin < end_ns for note in notes for begin in note.begins_ns[m])
                 for m in MODALITIES
             },
             captured_ns=end_ns - self._tick_ns,
             inferred_ns=time.time_ns(),
-            batch=batch,
+            batch=found.batch,
             skew=self.skew,
         )
-
-    def _status(self, note: _Note, modality: Modality) -> Status:
-        """Pictures that are left out because they are out of step are of no use."""
-        left_out = modality is Modality.VIDEO and not self.skew.usable
-        return Status.UNUSABLE if left_out and note.begins_ns.get(modality) else note.statuses[modality]
 
     def _timed(self, word: Spoken) -> Word:
         first, last = (self.frontier_ns + tick * self._tick_ns for tick in (word.first, word.last))
@@ -209,6 +204,12 @@ class OpenSegment:
         self._blocks.apply(self.skew)
         self._blocks.forget_before(self.frontier_ns)
         self._notes = {start: note for start, note in self._notes.items() if note.end_ns > self.frontier_ns}
+
+
+def _status(note: _Note, modality: Modality, *, blind: bool) -> Status:
+    """Pictures that are left out, because they are out of step or show something else, are of no use."""
+    left_out = blind and modality is Modality.VIDEO and note.begins_ns.get(modality)
+    return Status.UNUSABLE if left_out else note.statuses[modality]
 
 
 def _note(hop: Hop, placed: HopInput) -> _Note:

@@ -21,6 +21,7 @@ from models.measure.cells import Cell, Segment, distinct_segments
 from models.measure.features import Clip, Encoding, Key, Part
 from models.measure.processes import in_processes
 from models.tasks.speech_score import errors
+from stream.agreement import contradict
 from stream.decode import spoken
 from stream.frame import Modality
 from stream.predict import padded_ticks
@@ -28,6 +29,7 @@ from stream.provider import Models
 from stream.raster import MODALITIES
 
 FUSED_AT_ONCE = 64
+Inputs = dict[str, NDArray[np.float32]]  # of the fusion, of one segment
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,27 @@ class Fusing:
         self._widths = {m: bundle.manifest.encoders[m].features for m in MODALITIES}
 
     def texts(self, segments: Sequence[Segment], parts: Mapping[Key, Part]) -> list[str]:
-        """What is said in each."""
+        """What is said in each, at last: as `stream/look.py` has it."""
         found: list[str] = []
         for first in range(0, len(segments), FUSED_AT_ONCE):
-            found += self._batch([self.inputs(each, parts) for each in segments[first : first + FUSED_AT_ONCE]])
+            rows = [self.inputs(each, parts) for each in segments[first : first + FUSED_AT_ONCE]]
+            words = [spoken(logits, self._language) for logits in self._believed(rows)]
+            found += [" ".join(word.word for word in each) for each in words]
         return found
 
-    def inputs(self, segment: Segment, parts: Mapping[Key, Part]) -> dict[str, NDArray[np.float32]]:
+    def _believed(self, rows: Sequence[Inputs]) -> list[NDArray[np.float32]]:
+        """Logits of each, without the pictures where these contradict the sound."""
+        found = self._logits(rows)
+        audio, video = (MODALITIES.index(each) for each in (Modality.AUDIO, Modality.VIDEO))
+        places = [place for place, row in enumerate(rows) if row["mask"][:, [audio, video]].any(axis=0).all()]
+        heard = self._logits([_only(rows[place], np.arange(len(MODALITIES)) != video) for place in places])
+        seen = self._logits([_only(rows[place], np.arange(len(MODALITIES)) == video) for place in places])
+        for place, one, other in zip(places, heard, seen, strict=True):
+            if contradict(one, other, self._language):
+                found[place] = one
+        return found
+
+    def inputs(self, segment: Segment, parts: Mapping[Key, Part]) -> Inputs:
         """Features of each modality [ticks, features] and `mask` [ticks, 3], zeros where nothing is.
 
         The pictures' features and mask stand the skew later; the segment grows by whole hops to hold what is seen.
@@ -93,7 +109,9 @@ class Fusing:
             mask[first : first + len(there), MODALITIES.index(modality)] = there
         return found
 
-    def _batch(self, rows: Sequence[dict[str, NDArray[np.float32]]]) -> list[str]:
+    def _logits(self, rows: Sequence[Inputs]) -> list[NDArray[np.float32]]:
+        if not rows:
+            return []
         lengths = np.array([len(row["mask"]) for row in rows], dtype=np.int64)
         longest = padded_ticks(int(lengths.max()))
         inputs: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {"lengths": lengths}
@@ -101,9 +119,12 @@ class Fusing:
             stacked = inputs[name] = np.zeros((len(rows), longest, rows[0][name].shape[1]), dtype=np.float32)
             for place, row in enumerate(rows):
                 stacked[place, : len(row[name])] = row[name]
-        logits = self._models.run("fusion", inputs)["logits"]
-        words = [spoken(row[:length], self._language) for row, length in zip(logits, lengths, strict=True)]
-        return [" ".join(word.word for word in each) for each in words]
+        logits = self._models.run("fusion", inputs, ("logits",))["logits"]
+        return [row[:length] for row, length in zip(logits, lengths, strict=True)]
+
+
+def _only(row: Inputs, kept: NDArray[np.bool_]) -> Inputs:
+    return {**row, "mask": row["mask"] * kept.astype(np.float32)}
 
 
 def count(

@@ -1,0 +1,63 @@
+"""One look at an open segment: what its features say by now, and what they say at last.
+
+    Features -> fusion -> words -> [Look] -> Caption
+
+A final is looked at more closely: pictures that contradict the sound are left out of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stream.agreement import contradict
+from stream.decode import Spoken, spoken
+from stream.frame import Modality
+
+if TYPE_CHECKING:
+    from stream.features import Features, Fused
+    from stream.predict import Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a segment.
+
+    Attributes
+    ----------
+    batch : int
+        How many segments shared the batch.
+    misled : bool
+        Whether pictures were left out, since they contradict the sound.
+    """
+
+    fused: Fused
+    words: list[Spoken]
+    batch: int
+    misled: bool = False
+
+    @property
+    def ticks(self) -> int:
+        """How long the segment is."""
+        return len(self.fused.logits)
+
+
+async def look(predictor: Predictor, features: Features) -> Look:
+    """With all that is there."""
+    fused, batch = await predictor.fuse(features)
+    return Look(fused, spoken(fused.logits, predictor.language), batch)
+
+
+async def believed(predictor: Predictor, features: Features, found: Look) -> Look:
+    """What a final says of features of which `found` is known: the same, or what they say without the pictures."""
+    if not (features.has(Modality.AUDIO) and features.has(Modality.VIDEO)):
+        return found
+    heard, seen = await asyncio.gather(
+        predictor.fuse(features.without(Modality.VIDEO)),
+        predictor.fuse(features.without(Modality.TEXT, Modality.AUDIO)),
+    )
+    fused, batch = heard
+    if not contradict(fused.logits, seen[0].logits, predictor.language):
+        return found
+    return Look(fused, spoken(fused.logits, predictor.language), batch, misled=True)

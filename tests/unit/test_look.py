@@ -1,0 +1,70 @@
+"""What a final says where sound and pictures differ, by a predictor that reads what each of them says from letters."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import pytest
+
+from stream.decode import Language
+from stream.features import Features, Fused
+from stream.frame import Modality
+from stream.look import believed, look
+from stream.predict import Predictor
+from stream.raster import MODALITIES
+from tests.spelling import VOCABULARY, any_order
+from tests.unit.test_agreement import spelt
+
+TEXT, AUDIO, VIDEO = Modality
+HEARD, ELSE = "...aaaabbbbcccc...", "...xxxxyyyyzzzz..."
+
+
+@dataclass
+class Witness:
+    """Says what is heard, or what is seen; of both, what is seen."""
+
+    heard: str
+    seen: str
+    language: Language = field(default_factory=lambda: any_order(VOCABULARY))
+    asked: int = 0
+
+    async def fuse(self, features: Features) -> tuple[Fused, int]:
+        self.asked += 1
+        seen = features.has(VIDEO)
+        shares = {TEXT: 0.0, AUDIO: float(not seen), VIDEO: float(seen)}
+        return Fused(spelt(self.seen if seen else self.heard), shares), 1
+
+
+def there(*present: Modality) -> Features:
+    mask = np.tile(np.array([m in present for m in MODALITIES], dtype=np.float32), (len(HEARD), 1))
+    return Features({m: np.zeros((len(HEARD), 1), dtype=np.float32) for m in MODALITIES}, mask)
+
+
+async def last_words(witness: Witness, *present: Modality) -> tuple[str, bool, float]:
+    """Of a final: its words, whether pictures were left out, and the pictures' share."""
+    predictor, features = cast("Predictor", witness), there(*present)
+    found = await believed(predictor, features, await look(predictor, features))
+    return "".join(word.word for word in found.words), found.misled, found.fused.shares[VIDEO]
+
+
+async def test_pictures_that_say_something_else_are_left_out_of_a_final() -> None:
+    assert await last_words(Witness(HEARD, ELSE), AUDIO, VIDEO) == ("abc", True, 0)
+    assert await last_words(Witness(HEARD, ELSE), TEXT, AUDIO, VIDEO) == ("abc", True, 0)
+
+
+async def test_pictures_that_say_the_same_stay() -> None:
+    assert await last_words(Witness(HEARD, HEARD), AUDIO, VIDEO) == ("abc", False, 1)
+
+
+@pytest.mark.parametrize("present", [(AUDIO,), (VIDEO,), (TEXT, AUDIO), (TEXT, VIDEO)])
+async def test_where_one_of_them_is_all_that_is_there_nothing_more_is_asked(present: tuple[Modality, ...]) -> None:
+    witness = Witness(HEARD, ELSE)
+    await last_words(witness, *present)
+    assert witness.asked == 1
+
+
+async def test_features_without_a_modality_are_as_if_it_had_never_been_there() -> None:
+    features = there(AUDIO, VIDEO)
+    alone = features.without(VIDEO)
+    assert np.array_equal(alone.mask, there(AUDIO).mask)
+    assert (features.has(VIDEO), alone.has(VIDEO)) == (True, False)
