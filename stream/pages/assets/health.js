@@ -10,7 +10,7 @@ const MEANINGS = {
   idle: 'absent',
   corrupt: 'unreadable',
   shed: 'left out',
-  unusable: 'no mouth',
+  unusable: 'of no use',
 };
 const WELL = new Set(['present']);
 const ABSENT = new Set(['idle', 'silent']);
