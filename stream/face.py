@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import onnxruntime as ort
-from scipy.ndimage import maximum_filter
+from numpy.lib.stride_tricks import sliding_window_view
 
 from models.bundle import sha256
 from stream.errors import BundleError
@@ -126,7 +126,8 @@ def _decode(
     heat: NDArray[np.float32], scale: NDArray[np.float32], offset: NDArray[np.float32], landmarks: NDArray[np.float32]
 ) -> list[Face]:
     """Peaks of the heat map [h, w] as faces, in the finder's pixels (stride 4)."""
-    peaks = np.argwhere((heat >= MIN_SCORE) & (heat == maximum_filter(heat, size=3)))
+    around = sliding_window_view(np.pad(heat, 1, mode="edge"), (3, 3)).max(axis=(2, 3))
+    peaks = np.argwhere((heat >= MIN_SCORE) & (heat == around))
     faces = []
     for row, column in peaks:
         height, width = np.exp(scale[:, row, column]) * 4

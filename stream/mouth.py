@@ -13,7 +13,6 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import fft
 
 from stream.media import luma
 from stream.upright import upright
@@ -190,10 +189,10 @@ def _shifts(patches: NDArray[np.float32], against: NDArray[np.intp]) -> NDArray[
     Kuglin and Hines, "The phase correlation image alignment method", 1975. A patch is the upper face, which speech
     moves little.
     """
-    spectra = fft.rfft2((patches - patches.mean(axis=(1, 2), keepdims=True)) * WINDOW)
+    spectra = np.fft.rfft2((patches - patches.mean(axis=(1, 2), keepdims=True)) * WINDOW)
     cross = spectra * np.conj(spectra[against])
     size = np.abs(cross)
-    surfaces = fft.irfft2(cross / (size + 1e-3 * size.max(axis=(1, 2), keepdims=True) + 1e-9), s=WINDOW.shape)
+    surfaces = np.fft.irfft2(cross / (size + 1e-3 * size.max(axis=(1, 2), keepdims=True) + 1e-9), s=WINDOW.shape)
     flat, which = surfaces.reshape(len(patches), -1), np.arange(len(patches))
     peaks = flat.argmax(axis=1)
     rows, columns = peaks // FOLLOW_PX, peaks % FOLLOW_PX

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import affine_transform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,8 @@ def upright(greys: Sequence[NDArray[np.uint8]], face: Face) -> tuple[Sequence[ND
     tilt = face.tilt_degrees
     if abs(tilt) < TILTED_DEGREES:
         return greys, face
+    from scipy.ndimage import affine_transform  # takes long to load, and most heads are level
+
     turn = _rotation(tilt)
     size = greys[0].shape[::-1]
     low = np.clip(np.floor(face.mouth - REACH_EYES * face.eye_distance_px), 0, np.array(size) - 1).astype(int)
