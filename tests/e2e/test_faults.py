@@ -4,6 +4,7 @@ Held against the shipped bundle, on clips that no training saw, by the service's
 """
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,8 @@ def test_finals_say_that_a_mouth_that_says_something_else_was_of_no_use(
     grid: Path, sentences: dict[str, str], tmp_path: Path
 ) -> None:
     paths = [grid / f"{name}.mp4" for name in sentences]
-    foreign = [staged(path, "foreign video", tmp_path) for path in paths]
-    own = [modality_of(path) for path in paths]
-    others = [modality_of(path) for path in foreign]
+    own, others = pictures_of(paths), pictures_of([staged(path, "foreign video", tmp_path) for path in paths])
+    assert len(own) == len(others) == len(paths)
     assert {(gave.status, gave.weight > 0) for gave in own} == {("present", True)}
     assert sum((gave.status, gave.weight) == ("unusable", 0) for gave in others) >= len(others) - 1
 
@@ -82,11 +82,11 @@ def test_wrong_words_on_the_screen_cost_a_word_at_most(
     assert sum(found[len(paths) :]) <= sum(found[: len(paths)]) + 1
 
 
-def modality_of(path: Path) -> ModalityResult:
-    """What the pictures of a clip gave to its final, by `trivium recognize`."""
-    told = subprocess.run([*TRIVIUM, "recognize", "--json", path], check=True, capture_output=True).stdout
-    (final,) = [one for line in told.splitlines() if (one := Prediction.model_validate_json(line)).is_final]
-    return final.modalities[Modality.VIDEO]
+def pictures_of(paths: Sequence[Path]) -> list[ModalityResult]:
+    """What the pictures gave to each final of these clips, by `trivium recognize`."""
+    told = subprocess.run([*TRIVIUM, "recognize", "--json", *paths], check=True, capture_output=True).stdout
+    said = [Prediction.model_validate_json(line) for line in told.splitlines()]
+    return [one.modalities[Modality.VIDEO] for one in said if one.is_final]
 
 
 def _wrong_words(sentence: str, sentences: dict[str, str], folder: Path) -> Path:
