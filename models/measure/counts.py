@@ -7,10 +7,11 @@ A process a core takes clip after clip. Bundles whose encoders are the same file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,13 @@ class Counts:
         return self.edits[cell.distinct]
 
 
+class Stretch(NamedTuple):
+    """A segment, and how many ticks of it are looked at."""
+
+    segment: Segment
+    ticks: int
+
+
 class Fusing:
     """Recognises segments whole with one bundle's fusion and decoder."""
 
@@ -69,49 +77,55 @@ class Fusing:
         self._widths = {m: bundle.manifest.encoders[m].features for m in MODALITIES}
 
     def texts(self, segments: Sequence[Segment], parts: Mapping[Key, Part]) -> list[str]:
-        """What is said in each, at last: as `stream/look.py` has it."""
-        found: list[str] = []
-        for first in range(0, len(segments), FUSED_AT_ONCE):
-            rows = [self.inputs(each, parts) for each in segments[first : first + FUSED_AT_ONCE]]
-            words = [spoken(logits, self._language) for logits in self._believed(rows)]
-            found += [" ".join(word.word for word in each) for each in words]
+        """What is said in each, at last: as `stream/look.py` has it, pictures that contradict the sound are left out."""
+        whole = {each: self.stretch(each, parts) for each in segments}
+        apart = {each: _apart(whole[each]) for each in segments if each.sound and each.sight}
+        said = self._said(dict.fromkeys([*whole.values(), *(one for pair in apart.values() for one in pair)]), parts)
+        found = []
+        for segment in segments:
+            logits = said[whole[segment]]
+            if segment in apart:
+                heard, seen = (said[one] for one in apart[segment])
+                logits = heard if contradict(heard, seen, self._language) else logits
+            found.append(" ".join(word.word for word in spoken(logits, self._language)))
         return found
 
-    def _believed(self, rows: Sequence[Inputs]) -> list[NDArray[np.float32]]:
-        """Logits of each, without the pictures where these contradict the sound."""
-        found = self._logits(rows)
-        audio, video = (MODALITIES.index(each) for each in (Modality.AUDIO, Modality.VIDEO))
-        places = [place for place, row in enumerate(rows) if row["mask"][:, [audio, video]].any(axis=0).all()]
-        heard = self._logits([_only(rows[place], np.arange(len(MODALITIES)) != video) for place in places])
-        seen = self._logits([_only(rows[place], np.arange(len(MODALITIES)) == video) for place in places])
-        for place, one, other in zip(places, heard, seen, strict=True):
-            if contradict(one, other, self._language):
-                found[place] = one
+    def stretch(self, segment: Segment, parts: Mapping[Key, Part]) -> Stretch:
+        """The segment with its length: it grows by whole hops to hold pictures that stand later."""
+        used = self._used(segment, parts)
+        ends = [_shift(segment, m) + int(part.present.nonzero()[0].max(initial=-1)) + 1 for m, part in used.items()]
+        whole = (-(-end // self._hop_ticks) * self._hop_ticks for end in ends)
+        return Stretch(segment, max([*(len(part.present) for part in used.values()), *whole]))
+
+    def _said(self, stretches: Iterable[Stretch], parts: Mapping[Key, Part]) -> dict[Stretch, NDArray[np.float32]]:
+        """Logits of each."""
+        listed = [*stretches]
+        found: dict[Stretch, NDArray[np.float32]] = {}
+        for first in range(0, len(listed), FUSED_AT_ONCE):
+            some = listed[first : first + FUSED_AT_ONCE]
+            found.update(zip(some, self._logits([self.inputs(each, parts) for each in some]), strict=True))
         return found
 
-    def inputs(self, segment: Segment, parts: Mapping[Key, Part]) -> Inputs:
+    def inputs(self, stretch: Stretch, parts: Mapping[Key, Part]) -> Inputs:
         """Features of each modality [ticks, features] and `mask` [ticks, 3], zeros where nothing is.
 
-        The pictures' features and mask stand the skew later; the segment grows by whole hops to hold what is seen.
+        The pictures' features and mask stand the skew later.
         """
-        keys = {Modality.TEXT: segment.hint, Modality.AUDIO: segment.sound, Modality.VIDEO: segment.sight}
-        used = {m: parts[key] for m, key in keys.items() if key is not None}
-        shifts = {Modality.VIDEO: segment.skew_ticks}
-        ends = [shifts.get(m, 0) + int(part.present.nonzero()[0].max(initial=-1)) + 1 for m, part in used.items()]
-        whole = (-(-end // self._hop_ticks) * self._hop_ticks for end in ends)
-        ticks = max([*(len(part.present) for part in used.values()), *whole])
+        segment, ticks = stretch
         found = {str(m): np.zeros((ticks, width), dtype=np.float32) for m, width in self._widths.items()}
         mask = found["mask"] = np.zeros((ticks, len(MODALITIES)), dtype=np.float32)
-        for modality, part in used.items():
-            first = shifts.get(modality, 0)
+        for modality, part in self._used(segment, parts).items():
+            first = _shift(segment, modality)
             there = part.present[: ticks - first]
             found[modality][first : first + len(there)] = part.features[: len(there)]
             mask[first : first + len(there), MODALITIES.index(modality)] = there
         return found
 
+    def _used(self, segment: Segment, parts: Mapping[Key, Part]) -> dict[Modality, Part]:
+        keys = {Modality.TEXT: segment.hint, Modality.AUDIO: segment.sound, Modality.VIDEO: segment.sight}
+        return {m: parts[key] for m, key in keys.items() if key is not None}
+
     def _logits(self, rows: Sequence[Inputs]) -> list[NDArray[np.float32]]:
-        if not rows:
-            return []
         lengths = np.array([len(row["mask"]) for row in rows], dtype=np.int64)
         longest = padded_ticks(int(lengths.max()))
         inputs: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {"lengths": lengths}
@@ -123,8 +137,15 @@ class Fusing:
         return [row[:length] for row, length in zip(logits, lengths, strict=True)]
 
 
-def _only(row: Inputs, kept: NDArray[np.bool_]) -> Inputs:
-    return {**row, "mask": row["mask"] * kept.astype(np.float32)}
+def _apart(stretch: Stretch) -> tuple[Stretch, Stretch]:
+    """Without the pictures, and without all else; many share either."""
+    segment, ticks = stretch
+    heard, seen = replace(segment, sight=None, skew_ticks=0), replace(segment, sound=None, hint=None)
+    return Stretch(heard, ticks), Stretch(seen, ticks)
+
+
+def _shift(segment: Segment, modality: Modality) -> int:
+    return segment.skew_ticks if modality is Modality.VIDEO else 0
 
 
 def count(

@@ -106,7 +106,8 @@ def test_pictures_out_of_step_stand_later_and_the_segment_grows_to_hold_them(mod
     sound, sight = Sound(CLEAN, 0.0, 0), Sight(0.0, 0)
     parts: dict[Key, Part] = {sound: part(widths[Modality.AUDIO], 80, 75), sight: part(widths[Modality.VIDEO], 80, 75)}
     fusing = Fusing(SPEECH, models)
-    plain, late = (fusing.inputs(Segment(sound, sight, skew, None), parts) for skew in (0, 8))
+    stretches = (fusing.stretch(Segment(sound, sight, skew, None), parts) for skew in (0, 8))
+    plain, late = (fusing.inputs(each, parts) for each in stretches)
     assert (len(plain["mask"]), len(late["mask"])) == (80, 88)
     assert late["mask"][:, 2].nonzero()[0].tolist() == [*range(8, 83)]
     assert late["video"][8:83, 0].tolist() == [*range(1, 76)]
