@@ -192,7 +192,8 @@ def _shifts(patches: NDArray[np.float32], against: NDArray[np.intp]) -> NDArray[
     spectra = np.fft.rfft2((patches - patches.mean(axis=(1, 2), keepdims=True)) * WINDOW)
     cross = spectra * np.conj(spectra[against])
     size = np.abs(cross)
-    surfaces = np.fft.irfft2(cross / (size + 1e-3 * size.max(axis=(1, 2), keepdims=True) + 1e-9), s=WINDOW.shape)
+    whitened = cross / (size + 1e-3 * size.max(axis=(1, 2), keepdims=True) + 1e-9)
+    surfaces: NDArray[np.float32] = np.asarray(np.fft.irfft2(whitened, s=WINDOW.shape), dtype=np.float32)
     flat, which = surfaces.reshape(len(patches), -1), np.arange(len(patches))
     peaks = flat.argmax(axis=1)
     rows, columns = peaks // FOLLOW_PX, peaks % FOLLOW_PX
