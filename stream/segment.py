@@ -129,9 +129,10 @@ class OpenSegment:
                     self._move_frontier(view_ns - KEPT_SILENCE_NS // self._tick_ns * self._tick_ns)
                 return captions
             end_ns = self.frontier_ns + end * self._tick_ns
+            features = self._features(end_ns)
             if end < found.ticks:
-                found = await look(self._predictor, self._features(end_ns))
-            found = await believed(self._predictor, self._features(end_ns), found)
+                found = await look(self._predictor, features)
+            found = await believed(self._predictor, features, found)
             if found.words:
                 captions.append(self._caption(found, found.words, end_ns, is_final=True))
             else:  # no final, but words that were shown are taken back
