@@ -117,12 +117,12 @@ def evaluate(
 def export(
     task: TaskName,
     run: Run = "speech",
-    version: Annotated[str, typer.Option(help="The bundle's version.")] = "1.2.0",
+    version: Annotated[str, typer.Option(help="The bundle's version.")] = "1.3.0",
     directory: Annotated[Path | None, typer.Option(help="Where to; default: the shipped bundle of that name.")] = None,
 ) -> None:
     """Write a trained network as a bundle, with the figures that `evaluate --run` kept.
 
-    Example: python -m models export speech --version 1.2.1
+    Example: python -m models export speech --version 1.3.1
     """
     _need("torch", "onnxscript")
     from models.export import export as write
@@ -132,7 +132,7 @@ def export(
     model = RUNS / run / "model.pt"
     if not model.exists():
         raise ConfigError(f"{model} is not there; run `python -m models train {task}` to its end first.")
-    written = write(model, directory or SHIPPED / task, version, metrics)
+    written = write(model, directory or SHIPPED / task, version, metrics, model.with_name("audio.pt"))
     typer.echo(f"{written.directory} {written.digest}")
 
 

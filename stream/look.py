@@ -2,16 +2,17 @@
 
     Features -> fusion -> words -> [Look] -> Caption
 
-A final is looked at more closely: pictures that contradict the sound are left out of it.
+A final is looked at more closely: pictures that contradict the sound are left out of it, and of a sound that is unsure they are
+believed the more. Words that are shown are expected.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stream.agreement import contradict
+from stream.agreement import weighed
 from stream.decode import Spoken, spoken
 from stream.frame import Modality
 
@@ -46,18 +47,23 @@ class Look:
 async def look(predictor: Predictor, features: Features) -> Look:
     """With all that is there."""
     fused, batch = await predictor.fuse(features)
-    return Look(fused, spoken(fused.logits, predictor.language), batch)
+    return _read(predictor, features, fused, batch)
 
 
 async def believed(predictor: Predictor, features: Features, found: Look) -> Look:
-    """What a final says of features of which `found` is known: the same, or what they say without the pictures."""
+    """What a final says of features of which `found` is known: with the pictures as far as they are to be believed."""
     if not (features.has(Modality.AUDIO) and features.has(Modality.VIDEO)):
         return found
     heard, seen = await asyncio.gather(
         predictor.fuse(features.without(Modality.VIDEO)),
         predictor.fuse(features.without(Modality.TEXT, Modality.AUDIO)),
     )
-    fused, batch = heard
-    if not contradict(fused.logits, seen[0].logits, predictor.language):
-        return found
-    return Look(fused, spoken(fused.logits, predictor.language), batch, misled=True)
+    logits = weighed(found.fused.logits, heard[0].logits, seen[0].logits, predictor.language)
+    if logits is None:
+        return _read(predictor, features, *heard, misled=True)
+    return _read(predictor, features, replace(found.fused, logits=logits), found.batch)
+
+
+def _read(predictor: Predictor, features: Features, fused: Fused, batch: int, *, misled: bool = False) -> Look:
+    words = spoken(fused.logits, predictor.language.favouring(features.shown()))
+    return Look(fused, words, batch, misled)

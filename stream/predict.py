@@ -13,16 +13,17 @@ import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from models.bundle import load
+from models.bundle import ENCODERS, load
 from stream import metrics
 from stream.batch import Batcher
 from stream.decoders import Decoders, Shapes
-from stream.features import Features, Fused, Window
+from stream.features import Features, Fused, Window, answering
 from stream.frame import Modality
 from stream.provider import Models
 from stream.raster import MAX_TOKENS, MODALITIES, HopInput
@@ -85,7 +86,10 @@ class Predictor:
         self._decoders = Decoders(decoders, shapes) if decoders else None
         self._placing = ThreadPoolExecutor(decoders, thread_name_prefix="place") if decoders else self._executor
         self._encoding = Batcher(self._encode, self._executor, workers, max_batch, max_batch_delay_seconds)
-        self._fusing = Batcher(self._fuse, self._executor, workers, max_batch, max_batch_delay_seconds)
+        self._fusing = {
+            graph: Batcher(partial(self._fuse, graph), self._executor, workers, max_batch, max_batch_delay_seconds)
+            for graph in manifest.graphs.keys() - {*ENCODERS}
+        }
 
     @classmethod
     def load(cls, settings: Settings, decoders: int = 0) -> Self:
@@ -142,7 +146,8 @@ class Predictor:
         """Do what `batch` sessions ask for at a hop: encode a block each, fuse a segment of `ticks` each."""
         features = self._encode([self._blank_window()] * batch)
         blocks = -(-ticks // self.bundle.manifest.hop_ticks)
-        self._fuse([Features.joined([block] * blocks).ticks(0, ticks) for block in features])
+        for graph in self._fusing:
+            self._fuse(graph, [Features.joined([block] * blocks).ticks(0, ticks) for block in features])
 
     def close(self) -> None:
         """Let the worker threads and processes go."""
@@ -169,7 +174,7 @@ class Predictor:
 
     async def fuse(self, features: Features) -> tuple[Fused, int]:
         """Logits of an open segment, and how many segments shared the batch."""
-        return await self._fusing.submit(features)
+        return await self._fusing[answering(features.mask, self._fusing)].submit(features)
 
     def _blank_window(self) -> Window:
         manifest = self.bundle.manifest
@@ -193,15 +198,18 @@ class Predictor:
                 stacked = np.stack([getattr(windows[row], name) for row in rows])
                 parts[modality][rows] = self.models.run(modality, {name: stacked})["features"]
                 metrics.ENCODE_SECONDS.labels(modality).observe(time.perf_counter() - started)
-        return [Features({m: parts[m][row] for m in MODALITIES}, window.mask) for row, window in enumerate(windows)]
+        return [
+            Features({m: parts[m][row] for m in MODALITIES}, window.mask, window.tokens)
+            for row, window in enumerate(windows)
+        ]
 
-    def _fuse(self, segments: Sequence[Features]) -> list[Fused]:
+    def _fuse(self, graph: str, segments: Sequence[Features]) -> list[Fused]:
         started = time.perf_counter()
         longest = padded_ticks(max(len(segment) for segment in segments))
         inputs = {str(m): _padded([segment.parts[m] for segment in segments], longest) for m in MODALITIES}
         inputs["mask"] = _padded([segment.mask for segment in segments], longest)
         inputs["lengths"] = np.array([len(segment) for segment in segments], dtype=np.int64)
-        outputs = self.models.run("fusion", inputs, ("logits", "shares"))
+        outputs = self.models.run(graph, inputs, ("logits", "shares"))
         metrics.FUSE_SECONDS.observe(time.perf_counter() - started)
         return [
             Fused(outputs["logits"][row, : len(segment)], dict(zip(MODALITIES, map(float, shares), strict=True)))

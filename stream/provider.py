@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime as ort
 
-from models.bundle import GRAPHS, HALF
+from models.bundle import HALF
 from stream.errors import BundleError, InferenceError, ProviderError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Proof:
 
 
 class Models:
-    """The four graphs of a bundle, loaded and proven.
+    """The graphs of a bundle, loaded and proven.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _sessions(bundle: Bundle, provider: str, precision: str) -> dict[str, tuple[
     if provider == "cuda":
         with redirect_stdout(sys.stderr):  # it prints what it misses
             ort.preload_dlls()  # CUDA's and cuDNN's libraries, if they came as packages
-    precisions = {graph: precision if graph in HALF else "fp32" for graph in GRAPHS}
+    precisions = {graph: precision if graph in HALF else "fp32" for graph in bundle.manifest.graphs}
     return {graph: (kind, _session(bundle.graph(graph, kind), provider)) for graph, kind in precisions.items()}
 
 

@@ -73,7 +73,7 @@ class Speller:
     async def encode(self, window: Window) -> Features:
         self.windows.append(bytes(window.samples.astype(np.uint8)).decode().replace("\0", " "))
         inside = window.samples[CONTEXT_TICKS:-CONTEXT_TICKS, None]
-        return Features(dict.fromkeys(MODALITIES, inside), window.mask)
+        return Features(dict.fromkeys(MODALITIES, inside), window.mask, window.tokens)
 
     async def fuse(self, features: Features) -> tuple[Fused, int]:
         logits = np.zeros((len(features), 27), dtype=np.float32)

@@ -22,8 +22,9 @@ from models.measure.cells import Cell, Segment, distinct_segments
 from models.measure.features import Clip, Encoding, Key, Part
 from models.measure.processes import in_processes
 from models.tasks.speech_score import errors
-from stream.agreement import contradict
+from stream.agreement import weighed
 from stream.decode import spoken
+from stream.features import answering
 from stream.frame import Modality
 from stream.predict import padded_ticks
 from stream.provider import Models
@@ -73,11 +74,11 @@ class Fusing:
 
     def __init__(self, bundle: Bundle, models: Models) -> None:
         self._models, self._language = models, bundle.language()
-        self._hop_ticks = bundle.manifest.hop_ticks
+        self._graphs, self._hop_ticks = bundle.manifest.graphs, bundle.manifest.hop_ticks
         self._widths = {m: bundle.manifest.encoders[m].features for m in MODALITIES}
 
     def texts(self, segments: Sequence[Segment], parts: Mapping[Key, Part]) -> list[str]:
-        """What is said in each, at last: as `stream/look.py` has it, pictures that contradict the sound are left out."""
+        """What is said in each, at last, as `stream/look.py` has it."""
         whole = {each: self.stretch(each, parts) for each in segments}
         apart = {each: _apart(whole[each]) for each in segments if each.sound and each.sight}
         said = self._said(dict.fromkeys([*whole.values(), *(one for pair in apart.values() for one in pair)]), parts)
@@ -86,8 +87,10 @@ class Fusing:
             logits = said[whole[segment]]
             if segment in apart:
                 heard, seen = (said[one] for one in apart[segment])
-                logits = heard if contradict(heard, seen, self._language) else logits
-            found.append(" ".join(word.word for word in spoken(logits, self._language)))
+                together = weighed(logits, heard, seen, self._language)
+                logits = heard if together is None else together
+            shown = parts[segment.hint].shown if segment.hint is not None else ()
+            found.append(" ".join(word.word for word in spoken(logits, self._language.favouring(shown))))
         return found
 
     def stretch(self, segment: Segment, parts: Mapping[Key, Part]) -> Stretch:
@@ -102,8 +105,12 @@ class Fusing:
         listed = [*stretches]
         found: dict[Stretch, NDArray[np.float32]] = {}
         for first in range(0, len(listed), FUSED_AT_ONCE):
-            some = listed[first : first + FUSED_AT_ONCE]
-            found.update(zip(some, self._logits([self.inputs(each, parts) for each in some]), strict=True))
+            answered: dict[str, dict[Stretch, Inputs]] = {}
+            for each in listed[first : first + FUSED_AT_ONCE]:
+                inputs = self.inputs(each, parts)
+                answered.setdefault(answering(inputs["mask"], self._graphs), {})[each] = inputs
+            for graph, rows in answered.items():
+                found.update(zip(rows, self._logits(graph, [*rows.values()]), strict=True))
         return found
 
     def inputs(self, stretch: Stretch, parts: Mapping[Key, Part]) -> Inputs:
@@ -125,7 +132,7 @@ class Fusing:
         keys = {Modality.TEXT: segment.hint, Modality.AUDIO: segment.sound, Modality.VIDEO: segment.sight}
         return {m: parts[key] for m, key in keys.items() if key is not None}
 
-    def _logits(self, rows: Sequence[Inputs]) -> list[NDArray[np.float32]]:
+    def _logits(self, graph: str, rows: Sequence[Inputs]) -> list[NDArray[np.float32]]:
         lengths = np.array([len(row["mask"]) for row in rows], dtype=np.int64)
         longest = padded_ticks(int(lengths.max()))
         inputs: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {"lengths": lengths}
@@ -133,7 +140,7 @@ class Fusing:
             stacked = inputs[name] = np.zeros((len(rows), longest, rows[0][name].shape[1]), dtype=np.float32)
             for place, row in enumerate(rows):
                 stacked[place, : len(row[name])] = row[name]
-        logits = self._models.run("fusion", inputs, ("logits",))["logits"]
+        logits = self._models.run(graph, inputs, ("logits",))["logits"]
         return [row[:length] for row, length in zip(logits, lengths, strict=True)]
 
 

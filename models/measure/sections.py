@@ -20,6 +20,9 @@ the rank loses little is what they were trained for, and says less of features t
 encoders' own networks; the fused ones use those encoders as they are and begin with their heads, so that they do not lose to
 them says that nothing was unlearned. How far text is to be relied on is measured tick by tick, where a word shown for a whole
 sentence tells almost nothing: average and voting all but leave it out.
+
+Where there are no pictures the shipped bundle answers by `audio`'s own head, and so differs from it in nothing; the bundles here
+answer by their fusion alone. What a fused head gives up where only sound is there stands in their columns A.
 """
 RANK = "![Word error rate and time against rank](rank.svg)\n"
 PATH = """## By the whole path

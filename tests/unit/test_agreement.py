@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from stream.agreement import agreement, contradict, sureness
+from stream.agreement import DOUBT, agreement, sureness, weighed
+from stream.decode import posteriors
 from tests.spelling import BADLY, CLEARLY, VOCABULARY, any_order
 
 LANGUAGE = any_order(VOCABULARY)
@@ -21,7 +22,7 @@ def spelt(letters: str, logit: float = CLEARLY) -> NDArray[np.float32]:
 
 
 def contradicts(heard: NDArray[np.float32], seen: NDArray[np.float32]) -> bool:
-    return contradict(heard, seen, LANGUAGE)
+    return weighed(seen, heard, seen, LANGUAGE) is None
 
 
 def test_pictures_of_the_same_words_do_not_contradict_and_those_of_others_do() -> None:
@@ -50,6 +51,35 @@ def test_pictures_out_of_step_by_200_ms_do_not_contradict(ticks: int) -> None:
 
 def test_pictures_of_another_moment_do() -> None:
     assert contradicts(spelt("aaabbbccc" + "." * 20), spelt("." * 20 + "aaabbbccc"))
+
+
+def test_what_is_said_with_pictures_that_do_not_contradict_a_sure_sound_stays_as_it_is() -> None:
+    together = spelt(SAID, 5.0)
+    assert weighed(together, spelt(SAID), spelt(SAID), LANGUAGE) is together
+
+
+def test_where_the_sound_names_nothing_a_final_says_what_the_pictures_say_alone() -> None:
+    seen = spelt(SAID)
+    found = weighed(spelt(SAID.replace("b", "x")), np.zeros_like(seen), seen, LANGUAGE)
+    assert found is not None
+    assert np.allclose(found, posteriors(seen), atol=1e-5)
+
+
+@given(st.floats(0, CLEARLY), st.floats(0, CLEARLY))
+def test_the_less_sure_the_sound_the_more_a_final_leans_on_what_the_pictures_say_alone(
+    one: float, other: float
+) -> None:
+    together, seen = spelt(SAID.replace("b", "x")), spelt(SAID)
+    leans = []
+    for logit in sorted((one, other)):
+        heard = spelt(SAID, logit)
+        share = max(0.0, 1 - sureness(heard, LANGUAGE) / DOUBT)
+        found = weighed(together, heard, seen, LANGUAGE)
+        assert found is not None
+        leans.append(posteriors(found)[SAID.index("b"), VOCABULARY.index("b")])
+        expected = share * posteriors(seen) + (1 - share) * posteriors(together)
+        assert np.allclose(posteriors(found), posteriors(expected.astype(np.float32)), atol=1e-3)
+    assert leans[0] >= leans[1] - 1e-4
 
 
 @given(LOGITS, st.data())

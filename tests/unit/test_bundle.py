@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import bundle
-from models.bundle import FORMAT, GRAPHS, HALF, Bundle, Encoder, Finder, Graph, Manifest, Port, sha256
+from models.bundle import FORMAT, FUSION, GRAPHS, HALF, HEARD, Bundle, Encoder, Finder, Graph, Manifest, Port, sha256
 from stream.errors import BundleError
 
 MANIFEST = Manifest(
@@ -138,6 +138,14 @@ def test_a_manifest_that_does_not_name_a_file_that_is_needed_is_refused(small: B
     assert name in refusal(small.directory)
 
 
+def test_sounds_own_head_may_be_there_and_then_its_file_is_needed(small: Bundle) -> None:
+    with_head = replace(MANIFEST, graphs={**MANIFEST.graphs, HEARD: MANIFEST.graphs[FUSION]})
+    with pytest.raises(BundleError, match=rf"names no {HEARD}\.onnx"):
+        bundle.write(small.directory, with_head)
+    (small.directory / f"{HEARD}.onnx").write_bytes(b"heard")
+    assert bundle.write(small.directory, with_head).graph(HEARD).read_bytes() == b"heard"
+
+
 def test_another_format_is_refused_with_the_one_expected(small: Bundle) -> None:
     rewrite(small.directory, format=FORMAT + 1)
     assert f"format {FORMAT + 1}, this version reads {FORMAT}" in refusal(small.directory)
@@ -149,6 +157,8 @@ def test_another_format_is_refused_with_the_one_expected(small: Bundle) -> None:
         {"encoders": {"text": {"left_ticks": 0}}},
         {"encoders": {}},
         {"graphs": None},
+        {"graphs": {}},
+        {"graphs": {name: {"opset": 18, "inputs": {}, "outputs": {}} for name in (*GRAPHS, "seen")}},
         {"finder": []},
         {"files": ["audio.onnx"]},
         {"surprise": 1},

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from stream.decode import Language, best_path, posteriors, spoken
+from stream.decode import SHOWN_GAIN, Language, best_path, posteriors, spoken
 from tests.spelling import any_order
 
 WORDS = ["", "red", "green", "blue"]
@@ -59,6 +59,37 @@ def worth(path: tuple[int, ...], logits: NDArray[np.float32], language: Language
             total += language.language_weight * float(max(directly, anew)) - language.word_cost
             before = kind
     return total
+
+
+def shown_gain(shown: list[int]) -> NDArray[np.float64]:
+    """What beginning each word is worth more, once these are shown, whatever was said before."""
+    gains = PLAIN.favouring(shown).entry[1:] - PLAIN.entry[1:]
+    assert np.allclose(gains, gains[:, :1])
+    return np.asarray(gains[:, 0])
+
+
+def test_a_word_that_is_shown_is_likelier_and_all_others_less_so() -> None:
+    gains = shown_gain([2])
+    assert gains[1] - gains[0] == pytest.approx(SHOWN_GAIN)
+    assert gains[1] > 0 > gains[0] == gains[2]
+
+
+@given(st.sets(st.integers(1, 3)))
+def test_shown_words_do_not_make_words_likelier_on_average(shown: set[int]) -> None:
+    assert np.exp(shown_gain(sorted(shown))).mean() == pytest.approx(1)
+
+
+def test_where_all_words_are_shown_it_is_as_if_none_was() -> None:
+    assert np.allclose(shown_gain([1, 2, 3]), 0)
+    assert PLAIN.favouring([]) is PLAIN
+
+
+def test_a_shown_word_decides_between_two_that_are_about_as_likely_and_not_against_what_is_heard() -> None:
+    close = heard([0, 1, 1, 1, 0])
+    close[1:4, 2] = 19.7
+    assert found(close) == [("red", 1, 4)]
+    assert found(close, PLAIN.favouring([2])) == [("green", 1, 4)]
+    assert found(heard([0, 1, 1, 1, 0]), PLAIN.favouring([2])) == [("red", 1, 4)]
 
 
 @given(LOGITS)

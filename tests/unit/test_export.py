@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from models import bundle
-from models.bundle import ENCODERS, Bundle
+from models.bundle import ENCODERS, FUSION, HEARD, Bundle
 from models.encoders import Dimensions, VideoEncoder
 from models.export import TOLERANCE, WINDOW_TICKS, _compared, export, pieces
 from models.network import Network
@@ -66,6 +66,44 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     metrics = [{"figure": "word error rate", "value": "1 %", "data": "none", "command": "none"}]
     made = export(folder / "model.pt", folder / "bundle", "9.9", metrics)
     return Exported(network, made, Models(made, "cpu"))
+
+
+@pytest.fixture(scope="session")
+def listening(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> tuple[Network, Path, Path]:
+    """A network that knows sound alone, with the same encoder, and its file; and the other's."""
+    folder = tmp_path_factory.mktemp("listening")
+    torch.manual_seed(1)
+    alone = Network(replace(DIMS, rank=4, streams=1)).eval()
+    alone.audio.load_state_dict(exported.network.audio.state_dict())
+    words = {"vocabulary": VOCABULARY, "prior": torch.zeros(5), "follows": torch.zeros(5, 5)}
+    svd = {"svd": {"explained_energy_ratio": 0.5, "singular_values": [3.0, 2.0]}}
+    for file, network, kind in (("audio.pt", alone, "concatenation"), ("model.pt", exported.network, "average")):
+        sizes = {"network": network.state_dict(), "dims": asdict(network.dims), "fusion": kind}
+        torch.save({**sizes, **svd, **words}, folder / file)
+    return alone, folder / "audio.pt", folder / "model.pt"
+
+
+def test_sounds_own_head_comes_along_as_a_graph_of_the_fusions_ports(
+    listening: tuple[Network, Path, Path], tmp_path: Path
+) -> None:
+    alone, heard, model = listening
+    made = export(model, tmp_path / "bundle", "9.9", [], heard)
+    models, inputs = Models(made, "cpu"), segments([9, 5], 3, 0)
+    sound = {**inputs, "mask": inputs["mask"] * np.array([0, 1, 0], dtype=np.float32)}
+    with torch.no_grad():
+        wanted, *_ = alone.fusion(*(torch.from_numpy(value) for value in sound.values()))
+    assert np.abs(models.run(HEARD, inputs)["logits"] - wanted.numpy()).max() < TOLERANCE
+    assert made.manifest.graphs[HEARD].inputs == made.manifest.graphs[FUSION].inputs
+
+
+def test_sounds_own_head_is_refused_if_it_goes_with_another_encoder(
+    listening: tuple[Network, Path, Path], tmp_path: Path
+) -> None:
+    other = torch.load(listening[1], weights_only=True)
+    other["network"]["audio.front.0.weight"] += 1e-3
+    torch.save(other, tmp_path / "other.pt")
+    with pytest.raises(BundleError, match=r"other\.pt has another encoder of sound"):
+        export(listening[2], tmp_path / "bundle", "9.9", [], tmp_path / "other.pt")
 
 
 def drawn(graph: str, batch: int, seed: int) -> Arrays:

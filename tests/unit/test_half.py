@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models import bundle, half
-from models.bundle import HALF
+from models.bundle import FUSION, HALF
 from models.preprocess import HOP_TICKS, TICK_SAMPLES
 from stream.config import Settings
 from stream.decode import spoken
@@ -141,7 +141,9 @@ async def test_a_clip_reads_the_same_and_its_ticks_choose_the_same_word_but_for_
     heard = await exact.hear(synthetic_clip.path)
     assert heard
     assert heard == await rough.hear(synthetic_clip.path)
-    precise, near = (one._fuse([Features.joined(one._encode(exact.windows))])[0].logits for one in (exact, rough))
+    precise, near = (
+        one._fuse(FUSION, [Features.joined(one._encode(exact.windows))])[0].logits for one in (exact, rough)
+    )
     first, second = np.sort(precise, axis=1)[:, -1], np.sort(precise, axis=1)[:, -2]
     otherwise = precise.argmax(axis=1) != near.argmax(axis=1)
     assert 0 < np.abs(precise - near).max() < 0.3

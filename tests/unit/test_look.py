@@ -11,7 +11,7 @@ from stream.features import Features, Fused
 from stream.frame import Modality
 from stream.look import believed, look
 from stream.predict import Predictor
-from stream.raster import MODALITIES
+from stream.raster import MAX_TOKENS, MODALITIES
 from tests.spelling import VOCABULARY, any_order
 from tests.unit.test_agreement import spelt
 
@@ -35,9 +35,11 @@ class Witness:
         return Fused(spelt(self.seen if seen else self.heard), shares), 1
 
 
-def there(*present: Modality) -> Features:
+def there(*present: Modality, shown: str = "") -> Features:
     mask = np.tile(np.array([m in present for m in MODALITIES], dtype=np.float32), (len(HEARD), 1))
-    return Features({m: np.zeros((len(HEARD), 1), dtype=np.float32) for m in MODALITIES}, mask)
+    tokens = np.zeros((len(HEARD), MAX_TOKENS), dtype=np.int64)
+    tokens[:, : len(shown)] = [VOCABULARY.index(letter) for letter in shown]
+    return Features({m: np.zeros((len(HEARD), 1), dtype=np.float32) for m in MODALITIES}, mask, tokens)
 
 
 async def last_words(witness: Witness, *present: Modality) -> tuple[str, bool, float]:
@@ -61,6 +63,21 @@ async def test_where_one_of_them_is_all_that_is_there_nothing_more_is_asked(pres
     witness = Witness(HEARD, ELSE)
     await last_words(witness, *present)
     assert witness.asked == 1
+
+
+@pytest.mark.parametrize(("shown", "expected"), [("", "a"), ("b", "b"), ("x", "a"), ("ab", "a")])
+async def test_a_word_that_is_shown_is_preferred_to_one_that_sounds_nearly_as_likely(shown: str, expected: str) -> None:
+    class Unsure(Witness):
+        async def fuse(self, features: Features) -> tuple[Fused, int]:
+            fused, batch = await super().fuse(features)
+            fused.logits[3:7, VOCABULARY.index("b")] = fused.logits[3:7, VOCABULARY.index("a")] - 0.2
+            return fused, batch
+
+    predictor = cast("Predictor", Unsure("...aaaa........", ELSE))
+    found = await look(predictor, there(TEXT, AUDIO, shown=shown))
+    assert "".join(word.word for word in found.words) == expected
+    unread = await look(predictor, there(AUDIO, shown=shown))
+    assert "".join(word.word for word in unread.words) == "a"
 
 
 async def test_features_without_a_modality_are_as_if_it_had_never_been_there() -> None:

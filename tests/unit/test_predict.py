@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import bundle
+from models.bundle import FUSION, HEARD
 from stream import clip, metrics
 from stream.config import Settings
 from stream.decode import spoken
@@ -68,7 +69,8 @@ def features(ticks: int, seed: int) -> Features:
         m: generator.standard_normal((ticks, SPEECH.manifest.encoders[m].features)).astype(np.float32)
         for m in MODALITIES
     }
-    return Features(parts, generator.integers(0, 2, (ticks, 3)).astype(np.float32))
+    mask = generator.integers(0, 2, (ticks, 3)).astype(np.float32)
+    return Features(parts, mask, generator.integers(0, len(VOCABULARY), (ticks, MAX_TOKENS)))
 
 
 def same(one: Fused, other: Fused) -> bool:
@@ -100,9 +102,9 @@ def test_a_segment_reads_the_same_alone_and_in_any_batch_and_bucket(
     predictor: Predictor, lengths: list[int], seed: int
 ) -> None:
     segments = [features(length, seed + place) for place, length in enumerate(lengths)]
-    together = predictor._fuse(segments)
-    alone = [predictor._fuse([segment])[0] for segment in segments]
-    longer = predictor._fuse([*segments, features(200, seed)])
+    together = predictor._fuse(FUSION, segments)
+    alone = [predictor._fuse(FUSION, [segment])[0] for segment in segments]
+    longer = predictor._fuse(FUSION, [*segments, features(200, seed)])
     assert all(same(one, other) for one, other in zip(together, alone, strict=True))
     assert all(same(one, other) for one, other in zip(longer, alone, strict=False))
     assert [len(fused.logits) for fused in together] == lengths
@@ -127,7 +129,19 @@ async def test_requests_of_many_sessions_share_their_batches(predictor: Predicto
     assert max(shared for _, shared in answers) > 1
     assert all(shared <= predictor.max_batch for _, shared in answers)
     for segment, (found, _) in zip(segments, answers, strict=True):
-        assert same(found, predictor._fuse([segment])[0])
+        assert same(found, predictor._fuse(FUSION, [segment])[0])
+
+
+async def test_sound_without_pictures_is_answered_by_its_own_head_whatever_is_shown(predictor: Predictor) -> None:
+    segment = features(20, 0)
+    heard = segment.without(Modality.VIDEO)
+    own, fused = (predictor._fuse(graph, [heard])[0] for graph in (HEARD, FUSION))
+    assert not same(own, fused)
+    assert same((await predictor.fuse(heard))[0], own)
+    assert same((await predictor.fuse(segment.without(Modality.VIDEO, Modality.TEXT)))[0], own)
+    assert own.shares[Modality.AUDIO] == pytest.approx(1)
+    for other in (segment, segment.without(Modality.AUDIO), segment.without(Modality.AUDIO, Modality.VIDEO)):
+        assert same((await predictor.fuse(other))[0], predictor._fuse(FUSION, [other])[0])
 
 
 async def test_models_run_in_worker_threads_while_the_event_loop_goes_on() -> None:
@@ -192,3 +206,11 @@ def test_blocks_join_and_part_again() -> None:
     part = joined.ticks(8, 16)
     assert np.array_equal(part.mask, blocks[1].mask)
     assert all(np.array_equal(part.parts[m], blocks[1].parts[m]) for m in MODALITIES)
+    assert np.array_equal(part.tokens, blocks[1].tokens)
+
+
+def test_words_are_shown_at_the_ticks_at_which_text_is_there() -> None:
+    segment = features(6, 0)
+    read = segment.mask[:, MODALITIES.index(Modality.TEXT)] > 0
+    assert segment.shown() == {*segment.tokens[read].flat} - {0}
+    assert segment.without(Modality.TEXT).shown() == set()

@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 
 from models import bundle
-from models.bundle import GRAPHS, HALF, Bundle
+from models.bundle import HALF, Bundle
 from stream.errors import BundleError, InferenceError, ProviderError
 from stream.provider import HALF_TOLERANCE, TOLERANCE, Arrays, Models, _difference, run_bound
 
@@ -79,7 +79,7 @@ def golden_inputs(graph: str) -> Arrays:
 
 
 def test_the_proofs_tell_how_far_off_each_graph_is(models: Models) -> None:
-    assert [proof.graph for proof in models.proofs] == list(GRAPHS)
+    assert [proof.graph for proof in models.proofs] == list(SPEECH.manifest.graphs)
     assert {(proof.precision, proof.allowed) for proof in models.proofs} == {("fp32", TOLERANCE["cpu"])}
     assert all(0 <= proof.difference <= proof.allowed for proof in models.proofs)
 
@@ -100,7 +100,7 @@ def test_a_half_precision_graph_that_differs_is_refused_by_its_file(copied: Bund
         Models(bundle.write(copied.directory, copied.manifest), "cpu", "fp16")
 
 
-@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("graph", SPEECH.manifest.graphs)
 def test_inputs_and_outputs_bound_to_a_devices_memory_give_the_same(models: Models, graph: str) -> None:
     _, session = models._sessions[graph]
     inputs, names = golden_inputs(graph), list(SPEECH.manifest.graphs[graph].outputs)
@@ -133,8 +133,7 @@ def test_a_graph_that_fails_says_on_what(models: Models) -> None:
 
 def test_every_graph_has_golden_vectors_of_all_its_inputs_and_outputs() -> None:
     golden = SPEECH.golden()
-    for name in GRAPHS:
-        graph = SPEECH.manifest.graphs[name]
+    for name, graph in SPEECH.manifest.graphs.items():
         for side, ports in (("input", graph.inputs), ("output", graph.outputs)):
             for port in ports:
                 assert str(golden[f"{name}/{side}/{port}"].dtype) == ports[port].dtype
