@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from models.bundle import HEARD
+
 if TYPE_CHECKING:
     from models.bundle import Manifest
 
@@ -14,7 +16,7 @@ around the speech.
 
 - **Path**: text, audio and video encoders ({features} features a tick) -> selected, standardised -> {fusion}, of
   rank {rank}, which holds {energy:.1%} of the training features' energy -> two streams of two bidirectional GRU layers -> {words} words
-  or none.
+  or none.{heard}
 - **Context**: a tick's features need {right_ms} ms after it and {left_ms} ms before it.
 - **Trained on** 750 clips of one speaker of GRID (750 of the 900 clips of speaker 1; 100 were kept for test, 50 for
   validation, named in `models/tasks/`) and on a synthetic speaker, with babble, noise, silence, cut-off beginnings and
@@ -38,6 +40,7 @@ around the speech.
 {vocabulary}
 """
 
+OWN_HEAD = " Where there are no pictures, the head that sound was trained with alone answers."
 FUSIONS = {
     "concatenation": "one SVD of all modalities side by side",
     "average": "an SVD a modality, aligned and averaged by reliability",
@@ -59,6 +62,7 @@ def text(manifest: Manifest) -> str:
         rank=manifest.svd_rank,
         energy=manifest.svd_explained_energy_ratio,
         words=len(manifest.vocabulary) - 1,
+        heard=OWN_HEAD if HEARD in manifest.graphs else "",
         left_ms=max(encoder.left_ticks for encoder in context) * manifest.tick_ms,
         right_ms=max(encoder.right_ticks for encoder in context) * manifest.tick_ms,
         licence=manifest.licence,

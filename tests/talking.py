@@ -119,7 +119,7 @@ def prediction(session: str, start_ms: float, text: str, *, final: bool) -> Pred
         confidence=0.9,
         modalities={Modality.AUDIO: gave, Modality.VIDEO: gave, Modality.TEXT: idle},
         skew_ms=-12.0,
-        model=Model(name="speech", version="1.2.0", digest="sha256:0"),
+        model=Model(name="speech", version="1.3.0", digest="sha256:0"),
         provider="cpu",
         batch=1,
         times=Times(**dict.fromkeys(Times.model_fields, now_ms())),

@@ -27,9 +27,10 @@ SIZES = {"text": DIMS.text, "audio": DIMS.audio, "video": DIMS.video}
 
 @dataclass(frozen=True)
 class Exported:
-    """A network drawn at random and what its bundle runs."""
+    """A network drawn at random, one of the same encoder that knows sound alone, and what their bundle runs."""
 
     network: Network
+    alone: Network
     bundle: Bundle
     models: Models
 
@@ -63,47 +64,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     words = {"vocabulary": VOCABULARY, "prior": torch.zeros(5), "follows": torch.arange(25.0).reshape(5, 5)}
     sizes = {"dims": asdict(DIMS), "fusion": "average"}
     torch.save({"network": network.state_dict(), "svd": svd, **sizes, **words}, folder / "model.pt")
-    metrics = [{"figure": "word error rate", "value": "1 %", "data": "none", "command": "none"}]
-    made = export(folder / "model.pt", folder / "bundle", "9.9", metrics)
-    return Exported(network, made, Models(made, "cpu"))
-
-
-@pytest.fixture(scope="session")
-def listening(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> tuple[Network, Path, Path]:
-    """A network that knows sound alone, with the same encoder, and its file; and the other's."""
-    folder = tmp_path_factory.mktemp("listening")
-    torch.manual_seed(1)
     alone = Network(replace(DIMS, rank=4, streams=1)).eval()
-    alone.audio.load_state_dict(exported.network.audio.state_dict())
-    words = {"vocabulary": VOCABULARY, "prior": torch.zeros(5), "follows": torch.zeros(5, 5)}
-    svd = {"svd": {"explained_energy_ratio": 0.5, "singular_values": [3.0, 2.0]}}
-    for file, network, kind in (("audio.pt", alone, "concatenation"), ("model.pt", exported.network, "average")):
-        sizes = {"network": network.state_dict(), "dims": asdict(network.dims), "fusion": kind}
-        torch.save({**sizes, **svd, **words}, folder / file)
-    return alone, folder / "audio.pt", folder / "model.pt"
-
-
-def test_sounds_own_head_comes_along_as_a_graph_of_the_fusions_ports(
-    listening: tuple[Network, Path, Path], tmp_path: Path
-) -> None:
-    alone, heard, model = listening
-    made = export(model, tmp_path / "bundle", "9.9", [], heard)
-    models, inputs = Models(made, "cpu"), segments([9, 5], 3, 0)
-    sound = {**inputs, "mask": inputs["mask"] * np.array([0, 1, 0], dtype=np.float32)}
-    with torch.no_grad():
-        wanted, *_ = alone.fusion(*(torch.from_numpy(value) for value in sound.values()))
-    assert np.abs(models.run(HEARD, inputs)["logits"] - wanted.numpy()).max() < TOLERANCE
-    assert made.manifest.graphs[HEARD].inputs == made.manifest.graphs[FUSION].inputs
-
-
-def test_sounds_own_head_is_refused_if_it_goes_with_another_encoder(
-    listening: tuple[Network, Path, Path], tmp_path: Path
-) -> None:
-    other = torch.load(listening[1], weights_only=True)
-    other["network"]["audio.front.0.weight"] += 1e-3
-    torch.save(other, tmp_path / "other.pt")
-    with pytest.raises(BundleError, match=r"other\.pt has another encoder of sound"):
-        export(listening[2], tmp_path / "bundle", "9.9", [], tmp_path / "other.pt")
+    alone.audio.load_state_dict(network.audio.state_dict())
+    sizes = {"dims": asdict(alone.dims), "fusion": "concatenation"}
+    torch.save({"network": alone.state_dict(), **sizes}, folder / "audio.pt")
+    metrics = [{"figure": "word error rate", "value": "1 %", "data": "none", "command": "none"}]
+    made = export(folder / "model.pt", folder / "bundle", "9.9", metrics, folder / "audio.pt")
+    return Exported(network, alone, made, Models(made, "cpu"))
 
 
 def drawn(graph: str, batch: int, seed: int) -> Arrays:
@@ -144,6 +111,26 @@ def test_the_fusions_graph_agrees_with_torch_on_any_lengths_padding_and_batch(
     exported: Exported, lengths: list[int], padding: int, seed: int
 ) -> None:
     assert max(exported.differences("fusion", segments(lengths, padding, seed))) < TOLERANCE
+
+
+def test_sounds_own_head_comes_along_as_a_graph_of_the_fusions_ports_and_heeds_nothing_else(exported: Exported) -> None:
+    inputs = segments([9, 5], 3, 0)
+    sound = {**inputs, "mask": inputs["mask"] * np.array([0, 1, 0], dtype=np.float32)}
+    with torch.no_grad():
+        wanted, *_ = exported.alone.fusion(*(torch.from_numpy(value) for value in sound.values()))
+    for given_ in (inputs, sound):
+        assert np.abs(exported.models.run(HEARD, given_)["logits"] - wanted.numpy()).max() < TOLERANCE
+    graphs = exported.bundle.manifest.graphs
+    assert graphs[HEARD].inputs == graphs[FUSION].inputs
+
+
+def test_sounds_own_head_is_refused_if_it_goes_with_another_encoder(exported: Exported, tmp_path: Path) -> None:
+    folder = exported.bundle.directory.parent
+    other = torch.load(folder / "audio.pt", weights_only=True)
+    other["network"]["audio.front.0.weight"] += 1e-3
+    torch.save(other, tmp_path / "other.pt")
+    with pytest.raises(BundleError, match=r"other\.pt has another encoder of sound"):
+        export(folder / "model.pt", tmp_path / "bundle", "9.9", [], tmp_path / "other.pt")
 
 
 def test_projected_can_be_computed_anew_from_the_features_and_the_bundles_svd(exported: Exported) -> None:
