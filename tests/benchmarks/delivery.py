@@ -1,10 +1,12 @@
 """What exactly-once costs a final: from its inference to a reader of committed records, beside at-least-once.
 
 Sessions of joined clips, a second of room noise between two sentences, are played live into all lanes of one
-`trivium serve`, once with each `delivery`. A reader in this process notes when it has each final in its hands. A final waits
-at most `commit_interval_ms` for the commit before; what comes on top of that, at the 99th percentile, is the figure.
+`trivium serve`, as often with each `delivery`, in turns. A reader in this process notes when it has each final in its hands. A
+final waits at most `commit_interval_ms` for the commit before; what exactly-once adds on top of that, at the 99th percentile,
+is the figure.
 
-Figure `added_p99_ms`: p99 of (received - `inferred_ms`) less `commit_interval_ms`, exactly-once; bar: 20.
+Figure `added_p99_ms`: p99 of (received - `inferred_ms`), exactly-once less at-least-once, less `commit_interval_ms`; bar: 20.
+`beyond_p99_ms`: the same without taking off what at-least-once takes.
 """
 
 from __future__ import annotations
@@ -30,30 +32,37 @@ def main() -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--clips", type=int, default=15, help="of each session")
+    parser.add_argument("--turns", type=int, default=3, help="of each delivery")
     given = parser.parse_args()
     with stage() as found:
-        waits_ms = {delivery: played(found, delivery, given.sessions, given.clips) for delivery in DELIVERIES}
+        waits_ms: dict[str, list[float]] = {delivery: [] for delivery in DELIVERIES}
+        for turn in range(given.turns):
+            for delivery, waits in waits_ms.items():
+                waits.extend(played(found, delivery, f"{delivery}-{turn + 1}", given.sessions, given.clips))
         report("delivery", {**figures(waits_ms, found.settings()), "sessions": given.sessions, "clips": clips.source()})
 
 
-def played(found: Stage, delivery: str, sessions: int, count: int) -> list[float]:
-    """How long each final took, in ms."""
+def played(found: Stage, delivery: str, name: str, sessions: int, count: int) -> list[float]:
+    """How long each final took, in ms; `name` is that of the group and of the sessions."""
     found.remove_topics(topics.PROGRESS, topics.PREDICTIONS)
     paths = [str(clip.path) for clip in clips.take(count, found.folder)]
-    options = ["--join", "--sessions", str(sessions), "--session", delivery]
-    with serving(found, "--delivery", delivery, "--group", delivery) as service:
-        progress(f"{delivery}: {sessions} sessions of {count} clips")
-        with running(found, [*TRIVIUM, "replay", *options, *paths], f"{delivery}.log"):
-            return asyncio.run(_received(found.settings(), service, delivery, sessions))
+    options = ["--join", "--sessions", str(sessions), "--session", name]
+    with serving(found, "--delivery", delivery, "--group", name) as service:
+        progress(f"{name}: {sessions} sessions of {count} clips")
+        with running(found, [*TRIVIUM, "replay", *options, *paths], f"{name}.log"):
+            return asyncio.run(_received(found.settings(), service, name, sessions))
 
 
 def figures(waits_ms: dict[str, list[float]], settings: Settings) -> dict[str, object]:
     """The figure and what it is made of."""
-    added_ms = percentile(waits_ms["exactly-once"], 0.99) - settings.commit_interval_ms
+    once_ms, least_ms = (percentile(waits_ms[delivery], 0.99) for delivery in DELIVERIES)
+    beyond_ms = once_ms - settings.commit_interval_ms
+    added_ms = beyond_ms - least_ms
     return {
         "added_p99_ms": round(added_ms, 1),
         "bar": BAR_MS,
         "passes": added_ms <= BAR_MS,
+        "beyond_p99_ms": round(beyond_ms, 1),
         "commit_interval_ms": settings.commit_interval_ms,
         "received_after_ms": {
             delivery: {f"p{share * 100:g}": round(percentile(waits, share), 1) for share in (0.5, 0.95, 0.99)}
