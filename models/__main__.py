@@ -129,10 +129,10 @@ def export(
 
     kept = RUNS / run / "metrics.json"
     metrics = json.loads(kept.read_text()) if kept.exists() else []
-    model = RUNS / run / "model.pt"
-    if not model.exists():
-        raise ConfigError(f"{model} is not there; run `python -m models train {task}` to its end first.")
-    written = write(model, directory or SHIPPED / task, version, metrics, model.with_name("audio.pt"))
+    model, heard = RUNS / run / "model.pt", RUNS / run / "audio.pt"
+    if missing := [file for file in (heard, model) if not file.exists()]:
+        raise ConfigError(f"{missing[0]} is not there; run `python -m models train {task}` to its end first.")
+    written = write(model, directory or SHIPPED / task, version, metrics, heard)
     typer.echo(f"{written.directory} {written.digest}")
 
 

@@ -3,7 +3,8 @@
     bundle.json   what it is, and the digest of every other file
     *.onnx        text, audio and video encoders, and the fusion with its head; `heard`: sound's own head, which may be there
     *.fp16.onnx   those encoders again that a GPU runs faster in half precision
-    svd.npz       what `projected` is made with: selected, mean, scale [D'], components [k, D'], weights [3]
+    svd.npz       what `projected` is made with: selected, mean, scale [D'], components [k, D'], weights [3]; `heard.svd.npz`
+                  the same of `heard`, with its singular values
     words.npz     `prior` [classes], `follows` [classes, classes]: what the decoder expects before anything is heard
     golden.npz    inputs and outputs of every graph, `GRAPH/input/NAME` and `GRAPH/output/NAME`
     README.md     the model card
@@ -175,8 +176,8 @@ class Bundle:
         """Golden vectors by `GRAPH/input/NAME` and `GRAPH/output/NAME`."""
         return _arrays(self.directory / GOLDEN)
 
-    def svd(self) -> dict[str, NDArray[Any]]:
-        """What `projected` can be computed anew with.
+    def svd(self, graph: str = FUSION) -> dict[str, NDArray[Any]]:
+        """What `projected` of FUSION or HEARD can be computed anew with.
 
         `selected` int64 [D'], columns of the joint features [text | audio | video]; `mean` and `scale` [D'];
         `components` [k, D']; `weights` [3], the modalities' reliability. With
@@ -186,7 +187,7 @@ class Bundle:
         `projected` is their sum for concatenation; their sum weighted by mask x weights, over the sum of these, for
         average; and for voting and gated they stand side by side.
         """
-        return _arrays(self.directory / SVD)
+        return _arrays(self.directory / svd_file(graph))
 
     def language(self) -> Language:
         """What the decoder expects before anything is heard.
@@ -204,6 +205,11 @@ class Bundle:
                 what = "nothing" if found is None else f"{found.shape}, finite or not"
                 raise BundleError(f"{path} has {what} as {name}, expected finite {shape}; export the bundle anew.")
         return Language(words, stored["prior"], stored["follows"])
+
+
+def svd_file(graph: str) -> str:
+    """The file that holds the basis of FUSION or HEARD."""
+    return SVD if graph == FUSION else f"{graph}.{SVD}"
 
 
 def write(directory: Path, manifest: Manifest) -> Bundle:
@@ -233,7 +239,8 @@ def load(name: str) -> Bundle:
     for file, expected in manifest.files.items():
         _verify(directory / file, expected)
     graphs = {*(f"{graph}.onnx" for graph in manifest.graphs), *(f"{graph}.fp16.onnx" for graph in HALF)}
-    missing = {*graphs, GOLDEN, SVD, WORDS} - manifest.files.keys()
+    bases = {svd_file(graph) for graph in manifest.graphs.keys() - {*ENCODERS}}
+    missing = {*graphs, *bases, GOLDEN, WORDS} - manifest.files.keys()
     if missing:
         raise BundleError(f"{path} names no {', '.join(sorted(missing))}; export the bundle anew.")
     return Bundle(directory, manifest, sha256(path))

@@ -78,9 +78,12 @@ def export(
     """
     kept = torch.load(model, weights_only=True)
     network = load_network(kept)
-    parts = pieces(network)
+    parts, bases = pieces(network), {bundle.FUSION: _basis(network)}
     if heard is not None:
-        parts.append(fused(Hearing(_of_same_encoder(network, heard)), bundle.HEARD))
+        alone = torch.load(heard, weights_only=True)
+        own = _of_same_encoder(network, load_network(alone), heard)
+        parts.append(fused(Hearing(own.fusion), bundle.HEARD))
+        bases[bundle.HEARD] = _basis(own) | {"singular_values": np.array(alone["svd"]["singular_values"], np.float32)}
     fresh = directory.with_name(directory.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -91,7 +94,8 @@ def export(
     for name in bundle.HALF:
         half.write(fresh / f"{name}.onnx", fresh / f"{name}.fp16.onnx")
     _save(fresh / "golden.npz", golden)
-    _save(fresh / "svd.npz", {name: network.fusion.get_buffer(name).numpy() for name in CONSTANTS})
+    for graph, basis in bases.items():
+        _save(fresh / bundle.svd_file(graph), basis)
     _save(fresh / bundle.WORDS, {name: kept[name].numpy() for name in ("prior", "follows")})
     graphs = {piece.name: _graph(fresh / f"{piece.name}.onnx") for piece in parts}
     manifest = _manifest(network, kept, graphs, bundle_version, metrics)
@@ -123,13 +127,19 @@ def pieces(network: Network) -> list[Piece]:
     ]
 
 
-def _of_same_encoder(network: Network, heard: Path) -> Fusion:
-    """The fusion, head and all, of a network that knows sound alone."""
-    alone = load_network(torch.load(heard, weights_only=True))
+def _of_same_encoder(network: Network, alone: Network, file: Path) -> Network:
+    """The network that knows sound alone, if it goes with the other."""
     ours, theirs = network.audio.state_dict(), alone.audio.state_dict()
-    if not all(torch.equal(ours[name], theirs[name]) for name in ours):
-        raise BundleError(f"{heard} has another encoder of sound than the network; give that of the same run.")
-    return alone.fusion
+    if alone.dims.classes != network.dims.classes or not all(torch.equal(ours[name], theirs[name]) for name in ours):
+        raise BundleError(
+            f"{file} has another encoder of sound, or other words, than the network; give that of the same run."
+        )
+    return alone
+
+
+def _basis(network: Network) -> dict[str, np.ndarray]:
+    """What `projected` is made with."""
+    return {name: network.fusion.get_buffer(name).numpy() for name in CONSTANTS}
 
 
 def fused(fusion: Fusion | Hearing, name: str = bundle.FUSION) -> Piece:

@@ -9,15 +9,16 @@ believed the more. Words that are shown are expected.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stream.agreement import weighed
+from stream.agreement import mixed, trust
 from stream.decode import Spoken, spoken
+from stream.features import Fused
 from stream.frame import Modality
 
 if TYPE_CHECKING:
-    from stream.features import Features, Fused
+    from stream.features import Features
     from stream.predict import Predictor
 
 
@@ -58,10 +59,14 @@ async def believed(predictor: Predictor, features: Features, found: Look) -> Loo
         predictor.fuse(features.without(Modality.VIDEO)),
         predictor.fuse(features.without(Modality.TEXT, Modality.AUDIO)),
     )
-    logits = weighed(found.fused.logits, heard[0].logits, seen[0].logits, predictor.language)
-    if logits is None:
-        return _read(predictor, features, *heard, misled=True)
-    return _read(predictor, features, replace(found.fused, logits=logits), found.batch)
+    answers = [found.fused, heard[0], seen[0]]
+    trusted = trust(answers[1].logits, answers[2].logits, features.mask, predictor.language)
+    if (trusted[:, 0] == 1).all():
+        return found
+    counted = trusted.mean(axis=0).tolist()
+    shares = {m: sum(c * each.shares[m] for c, each in zip(counted, answers, strict=True)) for m in found.fused.shares}
+    fused = Fused(mixed([each.logits for each in answers], trusted), shares)
+    return _read(predictor, features, fused, found.batch, misled=bool(trusted[:, 1].all()))
 
 
 def _read(predictor: Predictor, features: Features, fused: Fused, batch: int, *, misled: bool = False) -> Look:

@@ -4,8 +4,8 @@
 
 A segment begins at the frontier and is looked at whole after every hop, as far as the encoders' right context is
 settled. It ends when `endpoint` of non-speech trails its words, when it is too long, or with its session; the very
-logits that show the end are the final's, unless its pictures contradict its sound. How far these are out of step is fixed
-when it begins.
+logits that show the end are the final's, as far as its sound and its pictures bear each other out (`look.py`). How far these
+are out of step is fixed when it begins.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class _Note:
 
     end_ns: int
     statuses: dict[Modality, Status]
+    seen: bool  # pictures of it were of use
     begins_ns: dict[Modality, list[int]] = field(default_factory=dict)
 
 
@@ -209,19 +210,19 @@ class OpenSegment:
 
 def _status(note: _Note, modality: Modality, *, blind: bool) -> Status:
     """Pictures that are left out, because they are out of step or show something else, are of no use."""
-    left_out = blind and modality is Modality.VIDEO and note.begins_ns.get(modality)
+    left_out = blind and modality is Modality.VIDEO and note.seen
     return Status.UNUSABLE if left_out else note.statuses[modality]
 
 
 def _note(hop: Hop, placed: HopInput) -> _Note:
     """A hop's statuses with what decoding found out, and where its own frames begin."""
     statuses = dict(hop.statuses)
-    video = hop.frames.get(Modality.VIDEO, [])
-    if video and not placed.mask[:, MODALITIES.index(Modality.VIDEO)].any():
+    video, seen = hop.frames.get(Modality.VIDEO, []), bool(placed.mask[:, MODALITIES.index(Modality.VIDEO)].any())
+    if video and not seen:
         all_corrupt = len(placed.corrupt) >= len(video)
         statuses[Modality.VIDEO] = Status.CORRUPT if all_corrupt else Status.UNUSABLE
     begins_ns = {
         m: [frame.time_ns for frame in hop.frames.get(m, ()) if hop.start_ns <= frame.time_ns < hop.end_ns]
         for m in MODALITIES
     }
-    return _Note(hop.end_ns, statuses, begins_ns)
+    return _Note(hop.end_ns, statuses, seen, begins_ns)

@@ -67,7 +67,7 @@ def bars(rows: Sequence[Row]) -> Iterator[Bar]:
         path = one(rows, "path", cell)
         yield replace(bar, value=f"{bar.value}; whole path, seed 0: {path['value']:.1f} %") if path else bar
     yield _all_of(
-        "A alone, any noise, against the same encoder trained on sound only",
+        "A alone, any noise, against the same encoder trained on sound only (whose head answers where there are no pictures)",
         "not worse at 95 %, nor by more than 1 point",
         find(rows, table="sound-alone"),
     )

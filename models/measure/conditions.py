@@ -31,7 +31,7 @@ from stream.noise import Noise
 from stream.scene import Scene
 
 LOOKED_AT = (Cell("A+V"), Cell("V"))
-FAULT_AIRS = (CLEAN, Air(Noise.BABBLE, 5.0))
+FAULT_AIRS = (CLEAN, *(Air(Noise.BABBLE, snr_db) for snr_db in (5.0, 0.0)))
 LATE_MS = 1500.0
 LATE, LOST = f"video {LATE_MS:g} ms late", "video lost on its way"
 

@@ -22,7 +22,7 @@ from models.measure.cells import Cell, Segment, distinct_segments
 from models.measure.features import Clip, Encoding, Key, Part
 from models.measure.processes import in_processes
 from models.tasks.speech_score import errors
-from stream.agreement import weighed
+from stream.agreement import mixed, trust
 from stream.decode import spoken
 from stream.features import answering
 from stream.frame import Modality
@@ -87,8 +87,8 @@ class Fusing:
             logits = said[whole[segment]]
             if segment in apart:
                 heard, seen = (said[one] for one in apart[segment])
-                together = weighed(logits, heard, seen, self._language)
-                logits = heard if together is None else together
+                trusted = trust(heard, seen, self.inputs(whole[segment], parts)["mask"], self._language)
+                logits = mixed([logits, heard, seen], trusted)
             shown = parts[segment.hint].shown if segment.hint is not None else ()
             found.append(" ".join(word.word for word in spoken(logits, self._language.favouring(shown))))
         return found

@@ -140,10 +140,13 @@ def test_a_manifest_that_does_not_name_a_file_that_is_needed_is_refused(small: B
 
 def test_sounds_own_head_may_be_there_and_then_its_file_is_needed(small: Bundle) -> None:
     with_head = replace(MANIFEST, graphs={**MANIFEST.graphs, HEARD: MANIFEST.graphs[FUSION]})
-    with pytest.raises(BundleError, match=rf"names no {HEARD}\.onnx"):
+    with pytest.raises(BundleError, match=rf"names no {HEARD}\.onnx, {HEARD}\.svd\.npz"):
         bundle.write(small.directory, with_head)
     (small.directory / f"{HEARD}.onnx").write_bytes(b"heard")
-    assert bundle.write(small.directory, with_head).graph(HEARD).read_bytes() == b"heard"
+    np.savez(small.directory / f"{HEARD}.svd.npz", components=np.ones((1, 10)))
+    again = bundle.write(small.directory, with_head)
+    assert again.graph(HEARD).read_bytes() == b"heard"
+    assert again.svd(HEARD)["components"].shape == (1, 10)
 
 
 def test_another_format_is_refused_with_the_one_expected(small: Bundle) -> None:

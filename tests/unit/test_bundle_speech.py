@@ -56,6 +56,9 @@ def test_projected_can_be_computed_anew_from_the_features(models: Models) -> Non
     inputs, svd = joint_inputs(), SPEECH.svd()
     projected = recomputed(SPEECH.manifest.fusion, svd, [inputs[name] for name in ENCODERS], inputs["mask"])
     assert np.abs(models.run("fusion", inputs)["projected"] - projected).max() < 1e-4
+    sound, heard = inputs["mask"] * np.array([0, 1, 0], dtype=np.float32), SPEECH.svd(HEARD)
+    projected = recomputed("concatenation", heard, [inputs[name] for name in ENCODERS], sound)
+    assert np.abs(models.run(HEARD, inputs)["projected"] - projected).max() < 1e-4
 
 
 def test_windows_of_one_stream_agree_where_they_overlap(models: Models) -> None:

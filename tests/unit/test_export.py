@@ -67,7 +67,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     alone = Network(replace(DIMS, rank=4, streams=1)).eval()
     alone.audio.load_state_dict(network.audio.state_dict())
     sizes = {"dims": asdict(alone.dims), "fusion": "concatenation"}
-    torch.save({"network": alone.state_dict(), **sizes}, folder / "audio.pt")
+    torch.save({"network": alone.state_dict(), "svd": svd, **sizes}, folder / "audio.pt")
     metrics = [{"figure": "word error rate", "value": "1 %", "data": "none", "command": "none"}]
     made = export(folder / "model.pt", folder / "bundle", "9.9", metrics, folder / "audio.pt")
     return Exported(network, alone, made, Models(made, "cpu"))
@@ -138,6 +138,10 @@ def test_projected_can_be_computed_anew_from_the_features_and_the_bundles_svd(ex
     kind, features = exported.bundle.manifest.fusion, [inputs[name] for name in ENCODERS]
     projected = recomputed(kind, svd, features, inputs["mask"])
     assert np.abs(exported.models.run("fusion", inputs)["projected"] - projected).max() < TOLERANCE
+    sound = inputs["mask"] * np.array([0, 1, 0], dtype=np.float32)
+    projected = recomputed("concatenation", exported.bundle.svd(HEARD), features, sound)
+    assert np.abs(exported.models.run(HEARD, inputs)["projected"] - projected).max() < TOLERANCE
+    assert exported.bundle.svd(HEARD)["singular_values"].tolist() == [3, 2]
 
 
 def test_the_manifest_tells_contexts_sizes_ports_and_what_was_measured(exported: Exported) -> None:

@@ -16,7 +16,7 @@ from tests.spelling import VOCABULARY, any_order
 from tests.unit.test_agreement import spelt
 
 TEXT, AUDIO, VIDEO = Modality
-HEARD, ELSE = "...aaaabbbbcccc...", "...xxxxyyyyzzzz..."
+HEARD, ELSE = "...aaaaaabbbbbbcccccc...", "...xxxxxxyyyyyyzzzzzz..."
 
 
 @dataclass
@@ -73,7 +73,7 @@ async def test_a_word_that_is_shown_is_preferred_to_one_that_sounds_nearly_as_li
             fused.logits[3:7, VOCABULARY.index("b")] = fused.logits[3:7, VOCABULARY.index("a")] - 0.2
             return fused, batch
 
-    predictor = cast("Predictor", Unsure("...aaaa........", ELSE))
+    predictor = cast("Predictor", Unsure("...aaaa" + "." * (len(HEARD) - 7), ELSE))
     found = await look(predictor, there(TEXT, AUDIO, shown=shown))
     assert "".join(word.word for word in found.words) == expected
     unread = await look(predictor, there(AUDIO, shown=shown))

@@ -96,15 +96,16 @@ def test_a_long_segment_needs_few_buckets() -> None:
     assert len({padded_ticks(ticks) for ticks in range(1, 376)}) <= 24
 
 
-@given(st.lists(st.integers(1, 130), min_size=1, max_size=4), st.integers(0, 99))
+@pytest.mark.parametrize("graph", [FUSION, HEARD])
+@given(lengths=st.lists(st.integers(1, 130), min_size=1, max_size=4), seed=st.integers(0, 99))
 @settings(max_examples=12)
 def test_a_segment_reads_the_same_alone_and_in_any_batch_and_bucket(
-    predictor: Predictor, lengths: list[int], seed: int
+    predictor: Predictor, graph: str, lengths: list[int], seed: int
 ) -> None:
     segments = [features(length, seed + place) for place, length in enumerate(lengths)]
-    together = predictor._fuse(FUSION, segments)
-    alone = [predictor._fuse(FUSION, [segment])[0] for segment in segments]
-    longer = predictor._fuse(FUSION, [*segments, features(200, seed)])
+    together = predictor._fuse(graph, segments)
+    alone = [predictor._fuse(graph, [segment])[0] for segment in segments]
+    longer = predictor._fuse(graph, [*segments, features(200, seed)])
     assert all(same(one, other) for one, other in zip(together, alone, strict=True))
     assert all(same(one, other) for one, other in zip(longer, alone, strict=False))
     assert [len(fused.logits) for fused in together] == lengths
