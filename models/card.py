@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.bundle import HEARD
+from models.manifest import HEARD
 
 if TYPE_CHECKING:
-    from models.bundle import Manifest
+    from models.manifest import Manifest
 
 TEXT = """# Bundle `{name}` {version}
 

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from models import bundle, card, half
-from models.bundle import Bundle, Encoder, Finder, Graph, Manifest, Port
+from models.bundle import Bundle
 from models.encoders import LEFT_TICKS, RIGHT_TICKS, Dimensions
+from models.manifest import FORMAT, FUSION, HEARD, Encoder, Finder, Graph, Manifest, Port
 from models.network import Network
 from models.parts import CONSTANTS, Fusion
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, RATE_HZ, TICK_MS, TICK_SAMPLES
@@ -78,12 +79,12 @@ def export(
     """
     kept = torch.load(model, weights_only=True)
     network = load_network(kept)
-    parts, bases = pieces(network), {bundle.FUSION: _basis(network)}
+    parts, bases = pieces(network), {FUSION: _basis(network)}
     if heard is not None:
         alone = torch.load(heard, weights_only=True)
         own = _of_same_encoder(network, load_network(alone), heard)
-        parts.append(fused(Hearing(own.fusion), bundle.HEARD))
-        bases[bundle.HEARD] = _basis(own) | {"singular_values": np.array(alone["svd"]["singular_values"], np.float32)}
+        parts.append(fused(Hearing(own.fusion), HEARD))
+        bases[HEARD] = _basis(own) | {"singular_values": np.array(alone["svd"]["singular_values"], np.float32)}
     fresh = directory.with_name(directory.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -142,7 +143,7 @@ def _basis(network: Network) -> dict[str, np.ndarray]:
     return {name: network.fusion.get_buffer(name).numpy() for name in CONSTANTS}
 
 
-def fused(fusion: Fusion | Hearing, name: str = bundle.FUSION) -> Piece:
+def fused(fusion: Fusion | Hearing, name: str = FUSION) -> Piece:
     """A fusion's graph, which is of the same ports whatever its kind."""
     generator, lengths = torch.Generator().manual_seed(8), torch.tensor([21, 13])
     batch, ticks = len(lengths), 21
@@ -206,7 +207,7 @@ def _manifest(
 ) -> Manifest:
     dims, svd = network.dims, kept["svd"]
     return Manifest(
-        format=bundle.FORMAT,
+        format=FORMAT,
         name="speech",
         version=bundle_version,
         task="speech",

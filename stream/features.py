@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from models.bundle import FUSION, HEARD
+from models.manifest import FUSION, HEARD
 from stream.frame import Modality
 from stream.raster import MODALITIES
 
@@ -81,5 +81,5 @@ class Fused:
 
 def answering(mask: NDArray[np.float32], graphs: Container[str]) -> str:
     """Which graph answers for a segment of this mask [ticks, 3]: where there are no pictures, sound's own, if there is one."""
-    _, heard, seen = mask.any(axis=0)
+    heard, seen = (mask[:, MODALITIES.index(m)].any() for m in (Modality.AUDIO, Modality.VIDEO))
     return HEARD if heard and not seen and HEARD in graphs else FUSION

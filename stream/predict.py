@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from models.bundle import ENCODERS, load
+from models.bundle import load
+from models.manifest import ENCODERS
 from stream import metrics
 from stream.batch import Batcher
 from stream.decoders import Decoders, Shapes

@@ -16,7 +16,8 @@ from statistics import median
 import numpy as np
 
 from models import bundle as bundles
-from models.bundle import MANIFEST, Bundle, Manifest
+from models.bundle import MANIFEST, Bundle
+from models.manifest import Manifest
 from models.measure.cells import AIRS, Cell, comparison
 from models.measure.counts import Counts, Plan
 from models.measure.rows import Row, Scored, conditions, named, not_worse, percent, row

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import bundle as bundles
-from models.bundle import ENCODERS, Bundle
+from models.bundle import Bundle
+from models.manifest import ENCODERS
 from models.measure.cells import Cell, Segment, distinct_segments
 from models.measure.features import Clip, Encoding, Key, Part
 from models.measure.processes import in_processes

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import bundle
-from models.bundle import FORMAT, FUSION, GRAPHS, HALF, HEARD, Bundle, Encoder, Finder, Graph, Manifest, Port, sha256
+from models.bundle import HALF, Bundle, sha256
+from models.manifest import FORMAT, FUSION, GRAPHS, HEARD, Encoder, Finder, Graph, Manifest, Port
 from stream.errors import BundleError
 
 MANIFEST = Manifest(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models import bundle
-from models.bundle import ENCODERS, GRAPHS, HEARD
+from models.manifest import ENCODERS, GRAPHS, HEARD
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, RATE_HZ, TICK_MS, TICK_SAMPLES
 from stream.provider import Arrays, Models
 from tests.fusing import recomputed

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from models import bundle
-from models.bundle import ENCODERS, FUSION, HEARD, Bundle
+from models.bundle import Bundle
 from models.encoders import Dimensions, VideoEncoder
 from models.export import TOLERANCE, WINDOW_TICKS, _compared, export, pieces
+from models.manifest import ENCODERS, FUSION, HEARD
 from models.network import Network
 from models.preprocess import CROP_HEIGHT_PX, CROP_WIDTH_PX, HOP_TICKS, TICK_SAMPLES
 from stream.errors import BundleError

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models import bundle, half
-from models.bundle import FUSION, HALF
+from models.bundle import HALF
+from models.manifest import FUSION
 from models.preprocess import HOP_TICKS, TICK_SAMPLES
 from stream.config import Settings
 from stream.decode import spoken

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import bundle
-from models.bundle import FUSION, HEARD
+from models.manifest import FUSION, HEARD
 from stream import clip, metrics
 from stream.config import Settings
 from stream.decode import spoken
