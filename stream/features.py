@@ -64,7 +64,7 @@ class Features:
     def shown(self) -> set[int]:
         """The words that are shown at any of its ticks, as classes."""
         read = self.mask[:, MODALITIES.index(Modality.TEXT)] > 0
-        return {*self.tokens[read].flat} - {0}
+        return {*self.tokens[read].ravel().tolist()} - {0}
 
     def __len__(self) -> int:
         """How many ticks."""

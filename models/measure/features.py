@@ -127,7 +127,7 @@ class Encoding:
         raw = np.concatenate([getattr(hop, GRAPH_INPUTS[modality]) for hop in hops])
         if modality is Modality.TEXT:
             windows = raw.reshape(len(hops), self._block, -1)
-            return Part(self._encoded(modality, windows), present, frozenset({*raw.flat} - {0}))
+            return Part(self._encoded(modality, windows), present, frozenset({*raw.ravel().tolist()} - {0}))
         per_tick = raw.reshape(len(present), -1, *raw.shape[1:])
         features = self._encoded(modality, self._windows(per_tick))
         return Part(features[self._right : self._right + len(present)], present)

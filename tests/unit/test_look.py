@@ -6,13 +6,14 @@ from typing import cast
 import numpy as np
 import pytest
 
+from stream.agreement import DOUBT, sureness
 from stream.decode import Language
 from stream.features import Features, Fused
 from stream.frame import Modality
 from stream.look import believed, look
 from stream.predict import Predictor
 from stream.raster import MAX_TOKENS, MODALITIES
-from tests.spelling import VOCABULARY, any_order
+from tests.spelling import BADLY, CLEARLY, VOCABULARY, any_order
 from tests.unit.test_agreement import spelt
 
 TEXT, AUDIO, VIDEO = Modality
@@ -21,18 +22,19 @@ HEARD, ELSE = "...aaaaaabbbbbbcccccc...", "...xxxxxxyyyyyyzzzzzz..."
 
 @dataclass
 class Witness:
-    """Says what is heard, or what is seen; of both, what is seen."""
+    """Says what is heard, or what is seen; of both, what is seen. All that is there shares alike."""
 
     heard: str
     seen: str
+    logit: float = CLEARLY  # how surely it is heard
     language: Language = field(default_factory=lambda: any_order(VOCABULARY))
-    asked: int = 0
+    asked: list[set[Modality]] = field(default_factory=list)
 
     async def fuse(self, features: Features) -> tuple[Fused, int]:
-        self.asked += 1
-        seen = features.has(VIDEO)
-        shares = {TEXT: 0.0, AUDIO: float(not seen), VIDEO: float(seen)}
-        return Fused(spelt(self.seen if seen else self.heard), shares), 1
+        present = {m for m in MODALITIES if features.has(m)}
+        self.asked.append(present)
+        said = spelt(self.seen) if VIDEO in present else spelt(self.heard, self.logit)
+        return Fused(said, {m: (m in present) / len(present) for m in MODALITIES}), 1
 
 
 def there(*present: Modality, shown: str = "") -> Features:
@@ -55,14 +57,26 @@ async def test_pictures_that_say_something_else_are_left_out_of_a_final() -> Non
 
 
 async def test_pictures_that_say_the_same_stay() -> None:
-    assert await last_words(Witness(HEARD, HEARD), AUDIO, VIDEO) == ("abc", False, 1)
+    witness = Witness(HEARD, HEARD)
+    words, misled, weight = await last_words(witness, TEXT, AUDIO, VIDEO)
+    assert (words, misled) == ("abc", False)
+    assert weight == pytest.approx(1 / 3)
+    assert witness.asked == [{TEXT, AUDIO, VIDEO}, {TEXT, AUDIO}, {VIDEO}]
+
+
+async def test_where_the_sound_is_unsure_the_pictures_weigh_more_by_what_is_left_to_them_alone() -> None:
+    unsure = Witness(HEARD, ELSE, BADLY)
+    share = sureness(spelt(HEARD, BADLY), unsure.language) / DOUBT
+    words, misled, weight = await last_words(unsure, AUDIO, VIDEO)
+    assert (words, misled) == ("xyz", False)
+    assert weight == pytest.approx(share * 1 / 2 + (1 - share))
 
 
 @pytest.mark.parametrize("present", [(AUDIO,), (VIDEO,), (TEXT, AUDIO), (TEXT, VIDEO)])
 async def test_where_one_of_them_is_all_that_is_there_nothing_more_is_asked(present: tuple[Modality, ...]) -> None:
     witness = Witness(HEARD, ELSE)
     await last_words(witness, *present)
-    assert witness.asked == 1
+    assert witness.asked == [{*present}]
 
 
 @pytest.mark.parametrize(("shown", "expected"), [("", "a"), ("b", "b"), ("x", "a"), ("ab", "a")])

@@ -16,11 +16,13 @@ from models.measure.peer_rows import peer_rows
 from models.tasks import speech
 from models.tasks.speech_score import errors
 from stream.blocks import Blocks
+from stream.features import Features
 from stream.frame import Frame, Modality
+from stream.look import believed, look
 from stream.noise import Noise
 from stream.predict import Predictor
 from stream.provider import Models
-from stream.raster import MODALITIES
+from stream.raster import MAX_TOKENS, MODALITIES
 from stream.scene import Scene, takes, timed
 from tests.synthetic_clips import SyntheticClip
 
@@ -113,6 +115,44 @@ def test_pictures_out_of_step_stand_later_and_the_segment_grows_to_hold_them(mod
     assert late["video"][8:83, 0].tolist() == [*range(1, 76)]
     assert np.array_equal(late["audio"][:80], plain["audio"])
     assert not plain["mask"][:, 0].any()
+
+
+LOUD, LOUDER = Air(Noise.WHITE, -5.0), Air(Noise.BABBLE, -10.0)
+TOLD = {  # sound, sight, hint, what befalls the pictures: what a final says by
+    "sound alone": (Sound(NOISY, 0.0, 0), None, None, ""),
+    "sound and a word": (Sound(LOUD, 0.0, 0), None, 1, ""),
+    "pictures and a word": (None, Sight(0.0, 0), 1, ""),
+    "all": (Sound(CLEAN, 0.0, 0), Sight(0.0, 0), 1, ""),
+    "a sound that is unsure": (Sound(LOUDER, 0.0, 0), Sight(0.0, 0), None, ""),
+    "pictures for a while, a sound that is unsure": (Sound(LOUDER, 0.0, 0), Sight(0.0, 0), 0, "gone"),
+    "pictures of other words": (Sound(CLEAN, 0.0, 0), Sight(0.0, 0), None, "turned"),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+async def test_a_clip_as_one_segment_reads_as_the_services_last_look_at_it(
+    source: Clip, models: Models, case: str
+) -> None:
+    sound, sight, hint, befallen = TOLD[case]
+    segment = Segment(sound, sight, 0, hint)
+    parts = Encoding(SPEECH, models).parts(source, [segment])
+    if sight is not None and befallen:
+        plain = parts[sight]
+        turned = Part(plain.features[::-1], plain.present[::-1])  # words said backwards are other words
+        gone = Part(plain.features, plain.present * (np.arange(len(plain.present)) < len(plain.present) // 2))
+        parts[sight] = {"turned": turned, "gone": gone}[befallen]
+    fusing = Fusing(SPEECH, models)
+    inputs = fusing.inputs(fusing.stretch(segment, parts), parts)
+    tokens = np.zeros((len(inputs["mask"]), MAX_TOKENS), dtype=np.int64)
+    tokens[:, : 0 if hint is None else 1] = [*parts[hint].shown] if hint is not None else []
+    features = Features({m: inputs[m] for m in MODALITIES}, inputs["mask"], tokens)
+    predictor = Predictor(SPEECH, models, threads=1)
+    first = await look(predictor, features)
+    last = await believed(predictor, features, first)
+    predictor.close()
+    assert fusing.texts([segment], parts) == [" ".join(word.word for word in last.words)]
+    assert last.misled == (befallen == "turned")
+    assert (last is first) == ("unsure" not in case and not last.misled)
 
 
 CELLS = (Cell("A+V"), Cell("A", NOISY), Cell("V", loss=0.2), Cell("T"), Cell("A+V+T", NOISY, 80, 0.2))

@@ -2,13 +2,17 @@ from itertools import groupby
 
 import pytest
 
+from stream.features import Features, Fused
 from stream.frame import Modality
-from stream.hop import Status
+from stream.hop import Hop, Status
+from stream.raster import MODALITIES, HopInput
 from tests.spelling import (
+    CLEARLY,
     HOP_NS,
     HOP_TICKS,
     SECOND,
     TICK_NS,
+    VOCABULARY,
     Speller,
     captions,
     finals,
@@ -203,3 +207,31 @@ async def test_of_hops_that_come_again_together_none_is_looked_at_before_all_are
         await opened.hop(one)
     silent = [await opened.hop(hop(number, "." * HOP_TICKS, revision=1, more=number < 2)) for number in range(3)]
     assert [[caption.text for caption in said] for said in silent] == [[], [], [""]]
+
+
+class Misled(Speller):
+    """Sees pictures in all hops that have some, and reads nothing but the word x off them."""
+
+    async def prepare(self, hop: Hop) -> HopInput:
+        placed = await super().prepare(hop)
+        placed.mask[:, MODALITIES.index(Modality.VIDEO)] = bool(hop.frames.get(Modality.VIDEO))
+        return placed
+
+    async def fuse(self, features: Features) -> tuple[Fused, int]:
+        fused, batch = await super().fuse(features)
+        if features.has(Modality.VIDEO) and not features.has(Modality.AUDIO):
+            fused.logits[:] = 0
+            fused.logits[:, VOCABULARY.index("x")] = CLEARLY
+        return fused, batch
+
+
+async def test_pictures_of_other_words_are_left_out_of_a_final_also_where_they_are_held_from_hop_to_hop() -> None:
+    opened, shown = segment(Misled()), frame(Modality.VIDEO, 0, b"x")  # one for three hops
+    said = []
+    for number, letters in enumerate(["..aaaaaa", "bbbbbbcc", "cccc....", "........", "........"]):
+        said += await opened.hop(hop(number, letters, frames={Modality.VIDEO: [shown]} if number < 3 else {}))
+    (final,) = [caption for caption in said if caption.is_final]
+    assert final.text == "a b c"
+    assert final.weights[Modality.VIDEO] == 0
+    assert final.counts[Modality.VIDEO][Status.UNUSABLE] == 3
+    assert not any(Status.UNUSABLE in caption.counts[Modality.VIDEO] for caption in said if not caption.is_final)
