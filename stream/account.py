@@ -57,8 +57,9 @@ class Account:
             found = f"The buffers of its session and lane are full with {aligner.buffered_bytes} bytes; send less."
             self.reject(self._original(frame), RecordError(Reason.OVERFLOW, found))
         outcomes = aligner.drain_outcomes()
-        outcomes.update(self._taken_back)
-        self._taken_back.clear()
+        if self._taken_back:
+            outcomes.update(self._taken_back)
+            self._taken_back.clear()
         for modality, count in self._corrupt.items():
             outcomes[modality, Outcome.CORRUPT] += count
             outcomes[modality, Outcome.USED] -= count  # as the aligner, which decodes nothing, has counted them

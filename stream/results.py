@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from stream import metrics
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream.caption import Caption
+
+# To find a series by its labels is slow.
+_HOPS = cache(metrics.HOPS.labels)
+_BOUND_LAG_SECONDS = cache(metrics.BOUND_LAG_SECONDS.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +174,10 @@ def words_changed(shown: Sequence[str], words: Sequence[str]) -> int:
 
 
 def _measure_hop(hop: Hop) -> None:
-    metrics.HOPS.labels(hop.reason).inc()
+    _HOPS(hop.reason).inc()
     metrics.ALIGNMENT_WAIT_SECONDS.observe(max(0, hop.aligned_ns - hop.arrived_ns) / NS_PER_SECOND)
     for modality, lag_ns in hop.lags_ns.items():
-        metrics.BOUND_LAG_SECONDS.labels(modality).observe(max(0, lag_ns) / NS_PER_SECOND)
+        _BOUND_LAG_SECONDS(modality).observe(max(0, lag_ns) / NS_PER_SECOND)
 
 
 def _offsets(hop: Hop) -> dict[Modality, list[tuple[int, int]]]:

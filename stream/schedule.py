@@ -44,6 +44,7 @@ class Schedule:
         self.forced = False
         self.held_up = False
         self.turn_over = False
+        self._held_up_until_ns = NEVER_NS  # of the next hop, as found in this turn
         self._wait = wait
         self._timing = timing
 
@@ -85,6 +86,7 @@ class Schedule:
     def turn(self, at_ns: int, behind: frozenset[Modality], *, in_turns: bool) -> Iterator[tuple[int, HopReason]]:
         """Start and reason of each hop that is due, as they go out: all, or `in_turns` some and `turn_over` if more are due."""
         self.turn_over = False
+        self._held_up_until_ns = NEVER_NS
         left = self._turn_hops() if in_turns else FOREVER_NS
         while (start_ns := self.next_ns()) is not None and (reason := self.due(start_ns, at_ns, behind)):
             if not left:
@@ -109,7 +111,8 @@ class Schedule:
         reason = self._reason(start_ns, end_ns, at_ns)
         if reason is None or not behind or not self._wait.unread(end_ns, behind):
             return reason
-        if at_ns >= self._wait.held_up_until_ns(start_ns, end_ns):
+        self._held_up_until_ns = self._wait.held_up_until_ns(start_ns, end_ns)
+        if at_ns >= self._held_up_until_ns:
             return reason
         self.held_up = True
         return None
@@ -173,8 +176,7 @@ class Schedule:
         if start_ns is not None:
             end_ns = start_ns + self._timing.hop_ns
             yield wait.deadline_ns(end_ns)
-            if self.held_up:
-                yield wait.held_up_until_ns(start_ns, end_ns)
+            yield self._held_up_until_ns
         if self.asleep:
             yield wait.timeout_ns()
         if (ended_ns := wait.ended_ns()) < FOREVER_NS:

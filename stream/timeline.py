@@ -48,7 +48,7 @@ class Timeline(Watermark):
         self._reorder_ns = timing.reorder_ns
         self._believed_ns = FOREVER_NS if modality is _TEXT else timing.max_jump_ns  # of how long a frame says it is
         self._hold_ns = FOREVER_NS if modality is _TEXT else _VIDEO_TICKS * timing.tick_ns
-        self._longest_ns = _VIDEO_TICKS * timing.tick_ns
+        self._longest_ns = 0  # no frame is or was longer than this
         self._before: int | None = None  # sequence of the newest frame forgotten
         self._trimmed: list[tuple[int, int]] = []  # end and offset of frames that went before their time
 
