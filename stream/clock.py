@@ -16,7 +16,6 @@ from heapq import heapify, heapreplace
 from math import inf
 
 from stream.frame import Modality, Record
-from stream.headers import size_bytes
 from stream.times import NS_PER_MS, NS_PER_SECOND
 
 FRESH_NS = NS_PER_SECOND  # how long the answer to a fetch says that a partition is caught up
@@ -194,4 +193,4 @@ class LaneClock:
 
 
 def _size_bytes(record: Record) -> int:
-    return OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"") + size_bytes(record.headers)
+    return OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"") + record.headers_bytes

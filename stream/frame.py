@@ -47,6 +47,10 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     cut: bool = False  # the value is not all that came
+    headers_bytes: int = field(init=False, compare=False, repr=False)  # of their names and values
+
+    def __post_init__(self) -> None:
+        self.headers_bytes = ce.size_bytes(self.headers)
 
 
 @dataclass(slots=True)
@@ -70,11 +74,12 @@ class Frame:
     headers: tuple[tuple[str, bytes], ...] = field(default=(), compare=False, repr=False)  # as they came
     counted: bool = field(default=False, compare=False, repr=False)  # late or read again: no more is said of it
     cut: bool = field(default=False, compare=False, repr=False)  # the payload is not all that came
+    headers_bytes: int = field(default=0, compare=False, repr=False)  # of their names and values
 
     @property
     def size_bytes(self) -> int:
         """What it costs to hold: the payload and the headers that it came with."""
-        return len(self.payload) + ce.size_bytes(self.headers)
+        return len(self.payload) + self.headers_bytes
 
 
 @dataclass(slots=True)
@@ -212,6 +217,7 @@ def _frame(
         record.headers,
         False,  # not counted yet
         len(payload) < length_bytes,
+        record.headers_bytes,
     )
 
 

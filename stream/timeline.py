@@ -146,7 +146,8 @@ class Timeline(Watermark):
         for placed in reversed(self._placed):
             if placed.outcome is None:
                 self._count_out([placed])
-                frame, placed.frame = placed.frame, replace(placed.frame, payload=b"", headers=())
+                frame = placed.frame
+                placed.frame = replace(frame, payload=b"", headers=(), headers_bytes=0)
                 placed.bytes, placed.outcome = OVERHEAD_BYTES, Outcome.SHED
                 self.bytes += OVERHEAD_BYTES
                 return frame

@@ -171,9 +171,9 @@ def test_a_frame_keeps_its_headers_and_counts_them_into_its_size() -> None:
     frame = read_frame(replace(SOUND, headers=(*SOUND.headers, ("x", b"123"))))
     assert frame.headers == (*SOUND.headers, ("x", b"123"))
     assert frame.size_bytes == read_frame(SOUND).size_bytes + 4
-    assert replace(frame, headers=()).size_bytes == 640
+    assert read_frame(replace(SOUND, headers=())).size_bytes == 640
     null: Any = None  # as Kafka allows
-    assert replace(frame, headers=(("x", null), ("ce_y", b"12"))).size_bytes == 640 + 1 + 6
+    assert replace(SOUND, headers=(("x", null), ("ce_y", b"12"))).headers_bytes == 1 + 6
 
 
 def test_a_key_has_1_to_128_bytes_of_utf_8() -> None:
