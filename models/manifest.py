@@ -1,6 +1,8 @@
 """What a bundle says of itself: `bundle.json`, read and checked.
 
-bundle.json -> [Manifest] -> bundle.py
+    bundle.json -> [Manifest] -> bundle.py
+
+Knows the names of the files beside it, and opens none of them.
 """
 
 from __future__ import annotations

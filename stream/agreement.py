@@ -59,9 +59,8 @@ def mixed(answers: Sequence[NDArray[np.float32]], counted: NDArray[np.float64]) 
 
 def contradict(heard: NDArray[np.float32], seen: NDArray[np.float32], asked: float) -> bool:
     """Whether two answers, logits [ticks, classes], agree no more than is asked, though both say enough to tell."""
-    if min((words.sum() for words in _words(heard, seen)), default=0.0) < ENOUGH_TICKS:
-        return False
-    return agreement(heard, seen) <= asked
+    words = _words(heard, seen)
+    return min(each.sum() for each in words) >= ENOUGH_TICKS and _agreement(*words) <= asked
 
 
 def sureness(logits: NDArray[np.float32], language: Language) -> float:
@@ -76,7 +75,10 @@ def agreement(heard: NDArray[np.float32], seen: NDArray[np.float32]) -> float:
 
     A shift at which they hardly speak at the same time does not count; 0 if none does.
     """
-    one, other = _words(heard, seen)
+    return _agreement(*_words(heard, seen))
+
+
+def _agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     least, most = OVERLAP * min(one.sum(), other.sum()), min(APART_TICKS, len(one) - 1)
     return max(_at(shift, one, other, least) for shift in range(-most, most + 1))
 
