@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import onnxruntime as ort
-from numpy.lib.stride_tricks import sliding_window_view
 
 from models.bundle import sha256
 from stream.errors import BundleError
@@ -126,10 +125,10 @@ def _decode(
     heat: NDArray[np.float32], scale: NDArray[np.float32], offset: NDArray[np.float32], landmarks: NDArray[np.float32]
 ) -> list[Face]:
     """Peaks of the heat map [h, w] as faces, in the finder's pixels (stride 4)."""
-    around = sliding_window_view(np.pad(heat, 1, mode="edge"), (3, 3)).max(axis=(2, 3))
-    peaks = np.argwhere((heat >= MIN_SCORE) & (heat == around))
     faces = []
-    for row, column in peaks:
+    for row, column in np.argwhere(heat >= MIN_SCORE):
+        if heat[row, column] < heat[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].max():
+            continue
         height, width = np.exp(scale[:, row, column]) * 4
         y, x = offset[:, row, column]
         left = max(0.0, (column + x + 0.5) * 4 - width / 2)

@@ -128,17 +128,15 @@ class Predictor:
     def warm(self, segment_ticks: int) -> None:
         """Run what is to come once, so that nobody waits for it later; see that all processes have started.
 
-        A GPU has to prepare for every shape. A CPU prepares for none (the first run of a shape takes as long as the next):
-        each length, each batch size and the largest of both have reserved what memory they need.
+        A GPU has to prepare for every shape. A CPU prepares for none (the first run of a shape takes as long as the next), but
+        for memory: the largest of all, of one length and of one size have reserved what the others need.
         """
         longest = padded_ticks(segment_ticks + 2 * self.bundle.manifest.hop_ticks)
-        lengths = sorted({padded_ticks(ticks) for ticks in range(1, longest + 1)})
-        sizes = range(1, self.max_batch + 1)
+        lengths = {padded_ticks(ticks) for ticks in range(1, longest + 1)}
+        sizes = {*range(1, self.max_batch + 1)}
         if self.provider == "cpu":
-            shapes = [(1, ticks) for ticks in lengths] + [(size, lengths[0]) for size in sizes] + [(sizes[-1], longest)]
-        else:
-            shapes = list(product(sizes, lengths))
-        for size, ticks in shapes:
+            lengths, sizes = {min(lengths), longest}, {1, self.max_batch}
+        for size, ticks in product(sorted(sizes), sorted(lengths)):
             self.rehearse(size, ticks)
         if self._decoders is not None:
             self._decoders.wait()

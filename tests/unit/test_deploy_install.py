@@ -55,6 +55,19 @@ def test_no_module_of_the_service_imports_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_the_service_imports_of_others_was_compiled_when_it_was_installed() -> None:
+    code = """
+import sys, stream.service, stream.decoders
+for module in list(sys.modules.values()):
+    if "site-packages" in (getattr(module, "__file__", None) or "") and getattr(module, "__cached__", None):
+        print(module.__cached__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    compiled = [Path(line) for line in done.stdout.splitlines()]
+    assert len(compiled) > 100
+    assert [path for path in compiled if not path.is_file()] == []
+
+
 def test_a_machine_without_python_is_told_so_in_one_line(tmp_path: Path) -> None:
     done = install_with_tools(tmp_path)
     assert done.returncode == 1
