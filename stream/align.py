@@ -74,6 +74,8 @@ class Aligner:
         if session is None:
             if not isinstance(item, Frame):
                 return None
+            if not self._room.has_a_seat():
+                return self._tally.count_overflow(item)
             session = self._sessions[item.session] = Session(item.session, self._timing, self._tally)
         wake_ns, outcome = session.wake_ns, None
         if isinstance(item, Frame):

@@ -7,6 +7,7 @@ W3C Trace Context wants ignored rather than answered with an error.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -29,10 +30,10 @@ def by_name(pairs: Sequence[tuple[str, bytes]]) -> Headers:
     """Headers by their names; the contract's may not come twice, others may."""
     headers = dict(pairs)
     if len(headers) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = [name for name in headers if names.count(name) > 1 and _is_ours(name)]
-        if twice:
-            raise bad_header(f"{twice[0][:_SHOWN_BYTES]} is there {names.count(twice[0])} times; send it once.")
+        counts = Counter(name for name, _ in pairs)
+        twice = next((name for name, count in counts.items() if count > 1 and _is_ours(name)), None)
+        if twice is not None:
+            raise bad_header(f"{twice[:_SHOWN_BYTES]} is there {counts[twice]} times; send it once.")
     return headers
 
 

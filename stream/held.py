@@ -80,8 +80,7 @@ class Held:
                 return
             self.recount()
             if placed.outcome is None:
-                self._tally.count(placed.frame, Outcome.OVERFLOW)
-                self._tally.overflowed.append(placed.frame)
+                self._tally.count_overflow(placed.frame)
 
     def oldest_offsets(self, but: Frame | None) -> dict[Modality, int]:
         """Per modality the lowest offset of a frame still needed, one excepted."""

@@ -153,6 +153,11 @@ class Tally:
         self.outcomes[frame.modality, outcome] += 1
         return outcome
 
+    def count_overflow(self, frame: Frame) -> Outcome:
+        """Count a frame for which there was no room, and keep it until somebody fetches it."""
+        self.overflowed.append(frame)
+        return self.count(frame, Outcome.OVERFLOW)
+
     def count_late(self, frame: Frame, late_ns: int) -> Outcome:
         """Count a frame that came after its final, and keep it until somebody fetches it."""
         self.late.append((frame, late_ns))

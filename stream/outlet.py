@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from aiokafka import AIOKafkaProducer
 
@@ -20,12 +21,15 @@ from stream.deadletter import DeadLetter, dead_letter
 from stream.frame import Record
 from stream.lane import Output
 from stream.late import LateFrame, late_record
+from stream.overload import Step
 from stream.progress import Saved
 from stream.publish import Prediction, prediction_record, session_record
 from stream.results import Result
 from stream.times import NS_PER_SECOND, from_ms, to_ms
 
 log = logging.getLogger(__name__)
+
+MOST_SHOWN_BYTES = 128 << 10  # under way, fewer than a batch holds: beyond it the client would keep the lane waiting
 
 
 class Outlet:
@@ -37,9 +41,10 @@ class Outlet:
         self._producer = producer
         self._source = f"/trivium/{clients.group(settings)}/{number}"
         self._ungranted: BaseException | None = None
+        self._shown_bytes = 0  # of interims that are not acknowledged yet
 
     async def show(self, interim: Result) -> None:
-        """Send an interim at once; whether it arrives is only logged.
+        """Send an interim at once; whether it arrives is only logged. While too much is under way it is left out instead.
 
         Raises
         ------
@@ -48,8 +53,14 @@ class Outlet:
         """
         if self._ungranted is not None:
             raise self._ungranted
-        acknowledged = await self._start(self._record(interim))
-        acknowledged.add_done_callback(self._note_failure)
+        record = self._record(interim)
+        size_bytes = len(record.value or b"")
+        if self._shown_bytes + size_bytes > MOST_SHOWN_BYTES:
+            metrics.DEGRADED.labels(Step.INTERIMS).inc()
+            return
+        self._shown_bytes += size_bytes
+        acknowledged = await self._start(record)
+        acknowledged.add_done_callback(partial(self._note_shown, size_bytes))
         _measure(interim)
 
     async def publish(self, outputs: Iterable[Output], saved: Iterable[Saved] = ()) -> None:
@@ -68,7 +79,8 @@ class Outlet:
         if results:
             metrics.PUBLISH_SECONDS.observe(time.monotonic() - began)
 
-    def _note_failure(self, acknowledged: asyncio.Future[object]) -> None:
+    def _note_shown(self, size_bytes: int, acknowledged: asyncio.Future[object]) -> None:
+        self._shown_bytes -= size_bytes
         error = None if acknowledged.cancelled() else acknowledged.exception()
         if error is not None:
             log.warning("an interim was not acknowledged", extra={"error": repr(error)})

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 TAKE_RECORDS = 64  # at a time; then the lane advances and looks which partitions are ahead
 QUIET_COMMIT_SECONDS = 1.0  # between commits that publish nothing
-MOST_GATHERED = 1_000  # results and letters; with so many, or letters so large, the lane waits for the commit under way
+MOST_GATHERED = 1_000  # results and letters; so many, or letters so large, are committed at once, and waited for
 MOST_LETTER_BYTES = 16 << 20
 RETAKE_SECONDS = 3.0  # after being fenced: by then the group has told us if the lane is no longer ours
 
@@ -195,7 +195,7 @@ class Owner:
 
     def _crowded(self) -> bool:
         """Whether no more is to gather beside a commit."""
-        held_bytes = sum(len(letter.record.value or b"") for letter in self._letters)
+        held_bytes = sum(len(letter.record.value or b"") + letter.record.headers_bytes for letter in self._letters)
         return len(self._gathered) + len(self._letters) > MOST_GATHERED or held_bytes > MOST_LETTER_BYTES
 
     def _published_due(self) -> float:
@@ -208,7 +208,7 @@ class Owner:
                 return
             await self._finish_commit()
         now = time.monotonic()
-        if now < (self._published_due() if self._waits() else self._quiet_due):
+        if now < (self._published_due() if self._waits() else self._quiet_due) and not self._crowded():
             return
         self._quiet_due = now + QUIET_COMMIT_SECONDS
         if (batch := self._batch(lane)) is not None:

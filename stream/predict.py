@@ -23,7 +23,8 @@ from models.bundle import load
 from models.manifest import ENCODERS
 from stream import metrics
 from stream.batch import Batcher
-from stream.decoders import Decoders, Shapes
+from stream.decoder import Shapes
+from stream.decoders import Decoders
 from stream.features import Features, Fused, Window, answering
 from stream.frame import Modality
 from stream.provider import Models

@@ -3,7 +3,8 @@
     [Session, ...] -> what to pause, what to let go
 
 First partitions that are ahead pause; then frames that are in hops already are forgotten; then, in history, hops go out
-early; live, pictures are shed and what is still too much overflows. The lane never stops.
+early; live, pictures are shed and what is still too much overflows. The lane never stops. Nor does it begin more than
+MOST_SESSIONS at a time, since anybody can think of names.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from stream.frame import Modality
 from stream.session import Session
 
+MOST_SESSIONS = 1_024  # of a lane at once, each of some 250 kB beside its frames; a machine computes fewer
 _NOBODY: frozenset[Modality] = frozenset()
 
 
@@ -28,6 +30,10 @@ class Room:
     def share_bytes(self) -> int:
         """What one session may hold once the lane is full: before that, what others leave is there for whoever needs it."""
         return min(self._session_bytes, self._lane_bytes // max(1, len(self._sessions)))
+
+    def has_a_seat(self) -> bool:
+        """Whether one more session may begin."""
+        return len(self._sessions) < MOST_SESSIONS
 
     def is_full(self, session: Session) -> bool:
         """Whether a session or the lane holds more than it may."""

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -30,10 +31,12 @@ from stream.ingress import Ingress
 from stream.lenient import LenientReader
 from stream.owner import Owner
 from stream.startup import start_up
+from stream.stop import Stop
 
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 0.25
+BESIDE_BYTES = 256 << 10  # in a batch of a partition; an interim never waits for one before (`Outlet.show`)
 SILENT_SECONDS = 5.0  # without an answer to any fetch, of which each is answered within a second
 
 
@@ -55,24 +58,29 @@ async def serve(settings: Settings) -> None:
     listener = server.listen(settings.http)
     server.allow_files(settings.events_clients)
     stop = Stop()
-    with one_error(settings), _stopped_without_kafka(settings, stop):
-        async with asyncio.TaskGroup() as tasks:
-            health, audience, ingress = Health(), Audience(settings), Ingress(settings)
-            parts = [events.routes(audience), sessions.routes(audience), ingress.routes(), pages.routes()]
-            app = web.app(settings, health, parts)
-            beside = [tasks.create_task(server.serve(app, listener, settings)), tasks.create_task(_beat(health))]
-            report = await start_up(settings)
-            leave_garbage()
-            with closing(report.checked()) as predictor:
-                log.info("started", extra=dict(report.found))
-                beside.append(tasks.create_task(audience.run()))
-                async with ingress.open(wanted(predictor)):
-                    await host(settings, lane_maker(settings, predictor), context_ns(predictor), health, stop.wished)
-            audience.close()
-            for task in beside:
-                task.cancel()
+    async with stop.bounded(settings):
+        with one_error(settings):
+            await _serve(settings, listener, stop.wished)
     if stop.signal is signal.SIGINT:
         raise KeyboardInterrupt
+
+
+async def _serve(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        health, audience, ingress = Health(), Audience(settings), Ingress(settings)
+        parts = [events.routes(audience), sessions.routes(audience), ingress.routes(), pages.routes()]
+        app = web.app(settings, health, parts)
+        beside = [tasks.create_task(server.serve(app, listener, settings)), tasks.create_task(_beat(health))]
+        report = await start_up(settings)
+        leave_garbage()
+        with closing(report.checked()) as predictor:
+            log.info("started", extra=dict(report.found))
+            beside.append(tasks.create_task(audience.run()))
+            async with ingress.open(wanted(predictor)):
+                await host(settings, lane_maker(settings, predictor), context_ns(predictor), health, stop)
+        audience.close()
+        for task in beside:
+            task.cancel()
 
 
 def leave_garbage() -> None:
@@ -89,7 +97,7 @@ async def host(
 ) -> None:
     """Own the lanes that the group assigns, until `stop`; then drain."""
     async with (
-        clients.producer(settings) as beside,
+        clients.producer(settings, max_batch_size=BESIDE_BYTES) as beside,
         clients.input_consumer(settings) as consumer,
         LenientReader(settings, consumer) as reader,
         asyncio.TaskGroup() as tasks,
@@ -110,20 +118,6 @@ async def host(
         health.block("stop", "the service is stopping")
         reading.cancel()
         await lanes.drain()
-
-
-class Stop:
-    """The wish that the service end, and the signal that brought it."""
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-        self.wished = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._wish, number)
-
-    def _wish(self, number: signal.Signals) -> None:
-        self.signal = self.signal or number
-        self.wished.set()
 
 
 class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
@@ -207,20 +201,6 @@ async def _beat(health: Health) -> None:
     while True:
         health.beat()
         await asyncio.sleep(BEAT_SECONDS)
-
-
-@contextmanager
-def _stopped_without_kafka(settings: Settings, stop: Stop) -> Iterator[None]:
-    """Name what the client ends in when Kafka is away at the stop: it cancels whoever closes it."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        if stop.signal is None:  # cancelled from outside
-            raise
-        raise BrokerError(
-            f"Kafka at {settings.bootstrap_servers} was away at the stop: what was not committed yet is computed again "
-            "at the next start."
-        ) from error
 
 
 @contextmanager

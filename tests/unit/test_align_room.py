@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stream.frame import Modality
 from stream.hop import Outcome
+from stream.room import MOST_SESSIONS
 from stream.timeline import OVERHEAD_BYTES
 from tests.aligning import AUDIO, TEXT, VIDEO, Stage, audio, end, ms, speech, starts_ms, video
 from tests.backlog import Backlog, Item
@@ -136,3 +137,14 @@ def test_what_was_shed_leaves_its_mark_in_the_hop() -> None:
     stage.behind = frozenset()
     stage.hear(end(AUDIO, 120), end(VIDEO, 80), at_ms=1)
     assert stage.hops[0].statuses[VIDEO] == "shed"
+
+
+def test_of_more_names_than_a_lane_takes_the_rest_overflows_until_sessions_have_ended() -> None:
+    stage = Stage()
+    names = [f"name-{number}" for number in range(MOST_SESSIONS + 3)]
+    outcomes = stage.hear(*[audio(0, session=name) for name in names], at_ms=20)
+    assert outcomes == [None] * MOST_SESSIONS + [Outcome.OVERFLOW] * 3
+    assert [frame.session for frame in stage.aligner.drain_overflowed()] == names[-3:]
+    stage.hear(*[end(AUDIO, 20, name) for name in names[:3]], at_ms=30)
+    stage.until(1000)
+    assert stage.hear(audio(960, session=names[-1]), at_ms=1001) == [None]

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from threading import Event, Thread
 
 import av
 import numpy as np
@@ -17,8 +19,9 @@ from av.video.codeccontext import VideoCodecContext
 
 from models.bundle import load
 from stream.content import audio_l16
-from stream.decoders import Decoders, Shapes
-from stream.errors import InferenceError, Reason
+from stream.decoder import Shapes
+from stream.decoders import TRIES, Decoders
+from stream.errors import Reason
 from stream.frame import Frame, Modality
 from stream.raster import HopInput
 
@@ -81,23 +84,56 @@ def test_frames_that_do_not_decode_come_back_with_why(decoders: Decoders) -> Non
     assert "no image/png" in str(error)
 
 
-def test_a_process_that_has_died_is_an_inference_error() -> None:
+def test_a_process_that_has_died_is_started_anew_and_the_hop_is_placed(caplog: pytest.LogCaptureFixture) -> None:
     made = Decoders(1, SHAPES)
-    [number] = made.process_ids
-    os.kill(number, signal.SIGTERM)
-    with pytest.raises(InferenceError, match="decoding process has ended"):
-        made.hop(frames(png(1)), 0, HOP_NS)
+    before = made.process_ids
+    os.kill(before[0], signal.SIGKILL)
+    asked = frames(png(1))
+    assert alike(made.hop(asked, 0, HOP_NS), SHAPES.raster().hop(asked, 0, HOP_NS))
+    assert before != made.process_ids
+    assert "a decoding process is started anew" in caplog.text
     made.close()
 
 
-def test_a_process_that_hangs_is_ended_and_whoever_waits_is_told() -> None:
-    made = Decoders(1, SHAPES, answer_seconds=0.2)
+def test_a_process_that_hangs_is_ended_and_the_hop_is_placed_by_its_successor() -> None:
+    made = Decoders(1, SHAPES, answer_seconds=4)
     made.wait()
-    [number] = made.process_ids
-    os.kill(number, signal.SIGSTOP)
-    with pytest.raises(InferenceError, match="decoding process has ended"):
-        made.hop(frames(*[png(seed) for seed in range(64)]), 0, HOP_NS)
+    os.kill(made.process_ids[0], signal.SIGSTOP)
+    asked = frames(*[png(seed) for seed in range(8)])
+    assert made.hop(asked, 0, HOP_NS).mask[:, 2].all()
     made.close()
+
+
+def test_pictures_that_end_every_process_are_corrupt_and_the_sound_of_their_hop_is_not() -> None:
+    made = Decoders(1, SHAPES)
+    asked = frames(png(1), png(2))
+    with ends_all_that_are_asked_for_pictures(made):
+        placed = made.hop(asked, 0, HOP_NS)
+    assert [frame for frame, _ in placed.corrupt] == asked[Modality.VIDEO]
+    assert {error.reason for _, error in placed.corrupt} == {Reason.BAD_MEDIA}
+    assert placed.mask[:, 1].all()
+    assert not placed.mask[:, 2].any()
+    assert made.hop(asked, 0, HOP_NS).corrupt == []
+    made.close()
+
+
+@contextmanager
+def ends_all_that_are_asked_for_pictures(made: Decoders) -> Iterator[None]:
+    """As a picture would that no decoder survives: the first two processes end before they have started."""
+    over = Event()
+
+    def end() -> None:
+        ended: set[int] = set()
+        while len(ended) < TRIES and not over.wait(0.001):
+            for number in set(made.process_ids) - ended:
+                os.kill(number, signal.SIGKILL)
+                ended.add(number)
+
+    ending = Thread(target=end)
+    ending.start()
+    yield
+    over.set()
+    ending.join()
 
 
 def test_a_process_that_is_told_to_end_goes_on_until_the_service_has_drained() -> None:

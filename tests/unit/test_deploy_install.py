@@ -57,7 +57,7 @@ def test_no_module_of_the_service_imports_torch() -> None:
 
 def test_what_the_service_imports_of_others_was_compiled_when_it_was_installed() -> None:
     code = """
-import sys, stream.service, stream.decoders
+import sys, stream.service, stream.decoder
 for module in list(sys.modules.values()):
     if "site-packages" in (getattr(module, "__file__", None) or "") and getattr(module, "__cached__", None):
         print(module.__cached__)

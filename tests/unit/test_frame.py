@@ -209,6 +209,12 @@ def test_a_required_header_is_there_once_and_not_empty(name: str, change: str) -
     assert reason(replace(SOUND, headers=(*others, *found))) is Reason.BAD_HEADER
 
 
+@pytest.mark.timeout(60)
+def test_very_many_headers_are_read_in_time_that_grows_as_they_do() -> None:
+    many = tuple((f"n{number}", b"") for number in range(200_000))
+    assert read(replace(SOUND, headers=(*SOUND.headers, *many, ("n1", b"")))) == read(SOUND)
+
+
 def test_a_foreign_header_may_come_twice_and_may_be_anything() -> None:
     record = replace(SOUND, headers=(*SOUND.headers, ("x", b"\xff"), ("x", b""), ("ce_subject", b"stage")))
     assert read(record) == read(SOUND)

@@ -26,8 +26,9 @@ from stream.lane import Lane
 from stream.progress import Progress
 from stream.publish import Model
 from stream.results import Maker
-from stream.service import Stop, host
+from stream.service import host
 from stream.skew import UNKNOWN
+from stream.stop import Stop
 from stream.times import NS_PER_MS, NS_PER_SECOND
 from tests.benchmarks.peers.meter import Meter, given
 from tests.benchmarks.peers.records import settings_of
