@@ -54,6 +54,16 @@ async def test_a_worker_joins_leaves_and_dies_under_load_and_every_final_comes_o
     assert {offsets["audio", lane] for lane in range(LANES)} == {len(SAID) + 1}
 
 
+async def test_of_lanes_that_do_not_divide_evenly_each_is_whole_with_one_worker(broker: str, topic_prefix: str) -> None:
+    settings = settings_of(broker, topic_prefix, partitions=3)
+    async with source(settings) as live, running(settings), running(settings):
+        await taken_over(settings, 3)
+        said = {lane: [*unseen(f"{lane}"), *sound(f"{lane}", SAID)] for lane in range(3)}
+        await asyncio.gather(*(live.send(*items, partition=lane) for lane, items in said.items()))
+        for lane, results in (await all_told(settings)).items():
+            assert_told_whole(results, lane)
+
+
 async def test_with_an_instance_id_a_quick_restart_moves_nothing(broker: str, topic_prefix: str) -> None:
     settings = {name: settings_of(broker, topic_prefix, partitions=LANES, instance_id=name) for name in ("a", "b")}
     async with source(settings["a"]) as live, running(settings["a"]):
@@ -115,15 +125,16 @@ async def talking(live: Source) -> AsyncIterator[Talk]:
 
 async def all_told(settings: Settings) -> dict[int, Results]:
     """Results of each lane, once its session has ended."""
-    records = await read_until(settings, topics.PREDICTIONS, have_ended, partition=None)
-    told: dict[int, Results] = {lane: [] for lane in range(LANES)}
+    have_all_ended = partial(have_ended, settings.partitions)
+    records = await read_until(settings, topics.PREDICTIONS, have_all_ended, partition=None)
+    told: dict[int, Results] = {lane: [] for lane in range(settings.partitions)}
     for record in records:
         told[record.partition].append(read_result(record))
     return told
 
 
-def have_ended(found: list[Record]) -> bool:
-    return len(ended(map(read_result, found))) >= LANES
+def have_ended(sessions: int, found: list[Record]) -> bool:
+    return len(ended(map(read_result, found))) >= sessions
 
 
 def assert_told_whole(results: Results, lane: int) -> None:
