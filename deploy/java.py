@@ -10,8 +10,8 @@ from pathlib import Path
 from stream.errors import JobError
 
 OLDEST = 17
-# What a broker of one machine needs; the heap and the buffers outside it are bounded. It lives for minutes: compiling what runs
-# often a second time, better, would take more of the cores than it gives back.
+# What a broker of one machine needs; the heap and the buffers outside it are bounded. It is young when it is used:
+# compiling what runs often a second time, better, would take more of the cores than it gives back within minutes.
 OPTIONS = (
     "-XX:TieredStopAtLevel=1",
     "-Xms96m",

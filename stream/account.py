@@ -53,8 +53,9 @@ class Account:
 
     def close(self, aligner: Aligner) -> list[DeadLetter | LateFrame]:
         """Count everything since the last time, and give what is to be sent on."""
-        for frame in aligner.drain_overflowed():
+        if overflowed := aligner.drain_overflowed():
             held = f"{len(aligner.sessions)} sessions and {aligner.buffered_bytes} bytes"
+        for frame in overflowed:
             found = f"Its lane is full with {held}, or its session has all that it may have; send less."
             self.reject(self._original(frame), RecordError(Reason.OVERFLOW, found))
         outcomes = aligner.drain_outcomes()

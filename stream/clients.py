@@ -69,11 +69,11 @@ def events_reader(settings: Settings) -> AIOKafkaConsumer:
     )
 
 
-def producer(settings: Settings, **transactions: str | int) -> AIOKafkaProducer:
+def producer(settings: Settings, **options: str | int) -> AIOKafkaProducer:
     """A producer whose acknowledged records are on all replicas, in the order they were sent."""
     return AIOKafkaProducer(
         **settings.client_options(),
-        **transactions,
+        **options,
         acks="all",
         enable_idempotence=True,
         max_request_size=_request_bytes(settings),

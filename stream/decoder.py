@@ -2,7 +2,8 @@
 
     frames by a pipe -> Raster -> [HopInput by a pipe]
 
-It is told its bundle's shapes once, then answers one hop at a time, until its pipe is closed. Who asks is `decoders.py`.
+It is told its bundle's shapes once, then answers one hop at a time, until its pipe is closed. A hop that takes too much of the
+processor ends it: a decoder that hangs does nothing else, however busy the machine is. Who asks is `decoders.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PROTOCOL = 5
+HOP_SECONDS = 10.0  # of processor time; eight pictures as large as allowed take two
 
 Sent = tuple[int, int | None, bytes, str, int, int, str]  # of a frame what decoding asks for
 
@@ -39,6 +41,7 @@ class Shapes:
     crop_width_px: int
     finder_digest: str
     max_pixels: int
+    hop_seconds: float = HOP_SECONDS
 
     def raster(self) -> Raster:
         """What places hops, in whichever process."""
@@ -64,10 +67,14 @@ def main() -> None:
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
-        raster = received(asked).raster()
+        shapes = received(asked)
+        raster = shapes.raster()
         while True:
             sent, start_ns, end_ns = received(asked)
-            send(answers, _placed(raster, sent, start_ns, end_ns))
+            signal.setitimer(signal.ITIMER_PROF, shapes.hop_seconds)  # SIGPROF ends it, whatever it is at
+            placed = _placed(raster, sent, start_ns, end_ns)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            send(answers, placed)
 
 
 def _placed(

@@ -5,7 +5,7 @@
 Pictures are many small steps of array arithmetic, each of which needs the interpreter's lock; in threads they and the event
 loop wait for one another. A process ends when its pipe is closed, so none outlives the service, however that ends. A
 `ProcessPoolExecutor` is not used because its workers hold both ends of their queue, so that they outlive a service that was
-killed, and because before Python 3.14 it cannot end one that hangs, which would hold up the drain.
+killed, and because one that dies breaks the pool.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from stream.decoder import Sent, Shapes, received, send
@@ -33,9 +32,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 10.0
-ANSWER_SECONDS = 20.0  # for a hop; one of which nothing is heard for longer hangs, and would hold up the drain as well
 TRIES = 2  # to place a hop with its pictures: who kills a process by chance costs nothing
-ENDS_DECODERS = "The pictures of this hop have ended two decoding processes; send JPEG or PNG as cameras make them."
+ENDS_DECODERS = (
+    "The pictures of this hop end whatever decodes them, or keep it busy; send JPEG or PNG as cameras make them."
+)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _NOTHING: tuple[dict[Modality, list[object]], int, int] = ({}, 0, 0)  # a hop to be placed: no frames, no time
@@ -44,8 +44,7 @@ _NOTHING: tuple[dict[Modality, list[object]], int, int] = ({}, 0, 0)  # a hop to
 class Decoders:
     """So many processes; threads ask them, each one that is idle.
 
-    A process that ends, or does not answer and is ended, is started anew: a picture may do that to it, and whatever else is in
-    the stream goes on.
+    A process that ends over a hop is started anew: a picture may do that to it, and whatever else is in the stream goes on.
 
     Raises
     ------
@@ -53,16 +52,12 @@ class Decoders:
         If no process places the hop even without its pictures.
     """
 
-    def __init__(self, count: int, shapes: Shapes, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(self, count: int, shapes: Shapes) -> None:
         self._shapes = shapes
-        self._answer_seconds = answer_seconds
-        self._asked: dict[subprocess.Popen[bytes], float] = {}  # since when, on the monotonic clock
-        self._closed = Event()
         self._processes = {_start(shapes) for _ in range(count)}
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         for process in self._processes:
             self._idle.put(process)
-        Thread(target=self._end_who_hangs, name="decoders", daemon=True).start()
 
     @property
     def process_ids(self) -> list[int]:
@@ -87,25 +82,35 @@ class Decoders:
             _read(process)
 
     def hop(self, frames: Mapping[Modality, Sequence[Frame]], start_ns: int, end_ns: int) -> HopInput:
-        """What `Raster.hop` gives; blocks. Pictures that have ended two processes are corrupt."""
+        """What `Raster.hop` gives; blocks. Pictures that have ended two processes, or kept one busy for too long, are corrupt."""
         sent = {modality: [_sent(frame) for frame in listed] for modality, listed in frames.items() if listed}
         video = frames.get(Modality.VIDEO, ())
-        for _ in range(TRIES):
-            try:
-                placed, corrupt = self._answer((sent, start_ns, end_ns))
-            except InferenceError as error:
-                log.warning("a decoding process is started anew: %s", error)
-            else:
-                placed.corrupt = [(video[index], RecordError(Reason(reason), text)) for index, reason, text in corrupt]
-                return placed
-        sent.pop(Modality.VIDEO, None)
-        placed, _ = self._answer((sent, start_ns, end_ns))
-        placed.corrupt = [(frame, RecordError(Reason.BAD_MEDIA, ENDS_DECODERS)) for frame in video]
-        return placed
+        process = self._idle.get()
+        try:
+            if process.poll() is not None:  # by itself, or somebody ended it: no picture of this hop has
+                process = self._successor(process)
+            for _ in range(TRIES):
+                try:
+                    placed, corrupt = _asked(process, (sent, start_ns, end_ns))
+                except InferenceError:
+                    hung = process.returncode == -signal.SIGPROF
+                    process = self._successor(process)
+                    if hung:
+                        break
+                else:
+                    placed.corrupt = [
+                        (video[index], RecordError(Reason(reason), text)) for index, reason, text in corrupt
+                    ]
+                    return placed
+            sent.pop(Modality.VIDEO, None)
+            placed, _ = _asked(process, (sent, start_ns, end_ns))
+            placed.corrupt = [(frame, RecordError(Reason.BAD_MEDIA, ENDS_DECODERS)) for frame in video]
+            return placed
+        finally:
+            self._idle.put(process)
 
     def close(self) -> None:
         """Let the processes go, and see that they do."""
-        self._closed.set()
         for process in self._processes:
             with suppress(OSError):
                 if process.stdin is not None:
@@ -113,35 +118,20 @@ class Decoders:
         for process in self._processes:
             _end(process, STOP_SECONDS)
 
-    def _answer(self, asked: object) -> tuple[HopInput, list[tuple[int, str, str]]]:
-        """What one that is idle says; it is replaced if it ends over it."""
-        process = next_idle = self._idle.get()
-        self._asked[process] = time.monotonic()
-        try:
-            _write(process, asked)
-            found: tuple[HopInput, list[tuple[int, str, str]]] = _read(process)
-        except InferenceError:
-            next_idle = self._successor(process)
-            raise
-        else:
-            return found
-        finally:
-            del self._asked[process]
-            self._idle.put(next_idle)
-
     def _successor(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
         _end(process, 0)
+        log.warning("a decoding process has ended and is started anew", extra={"exit_code": process.returncode})
         successor = _start(self._shapes)
         self._processes.remove(process)
         self._processes.add(successor)
         return successor
 
-    def _end_who_hangs(self) -> None:
-        """Then whoever waits for it is told: there is no other way out of a pipe."""
-        while not self._closed.wait(self._answer_seconds / 4):
-            for process, since in list(self._asked.items()):
-                if time.monotonic() - since > self._answer_seconds:
-                    process.kill()
+
+def _asked(process: subprocess.Popen[bytes], hop: object) -> tuple[HopInput, list[tuple[int, str, str]]]:
+    """What it says of a hop: the corrupt among the pictures by their places, each with why."""
+    _write(process, hop)
+    found: tuple[HopInput, list[tuple[int, str, str]]] = _read(process)
+    return found
 
 
 def _start(shapes: Shapes) -> subprocess.Popen[bytes]:

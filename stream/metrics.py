@@ -102,7 +102,9 @@ ENCODE_SECONDS = _histogram(
 FUSE_SECONDS = _histogram("fuse_seconds", "Seconds of one call of fusion and head.", _STEP_BUCKETS_SECONDS)
 QUEUE_SECONDS = _histogram("queue_seconds", "Seconds that a hop waits for its batch to start.", _STEP_BUCKETS_SECONDS)
 DEGRADED = _counter(
-    "degraded_total", "Times that something was given up because too much was to be computed.", step=Step
+    "degraded_total",
+    "Times that something was given up: too much was to be computed, or was under way to Kafka.",
+    step=Step,
 )
 BATCH_SIZE = _histogram("batch_size", "Hops in one call of a model.", (1, 2, 4, 8, 16, 32, 64))
 PROVIDER_INFO = _gauge("provider_info", "The ONNX Runtime provider in use: 1.", "provider")

@@ -11,9 +11,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from stream import clients, metrics, refused, topics
 from stream.config import Settings
@@ -29,7 +29,7 @@ from stream.times import NS_PER_SECOND, from_ms, to_ms
 
 log = logging.getLogger(__name__)
 
-MOST_SHOWN_BYTES = 128 << 10  # under way, fewer than a batch holds: beyond it the client would keep the lane waiting
+MOST_SHOWN_BYTES = 128 << 10  # under way to a broker that is slow, or away
 
 
 class Outlet:
@@ -42,9 +42,10 @@ class Outlet:
         self._source = f"/trivium/{clients.group(settings)}/{number}"
         self._ungranted: BaseException | None = None
         self._shown_bytes = 0  # of interims that are not acknowledged yet
+        self._showing: set[asyncio.Task[None]] = set()  # the event loop itself holds them only weakly
 
-    async def show(self, interim: Result) -> None:
-        """Send an interim at once; whether it arrives is only logged. While too much is under way it is left out instead.
+    def show(self, interim: Result) -> None:
+        """Send an interim, waiting for nothing; whether it arrives is only logged. While too much is under way it is left out.
 
         Raises
         ------
@@ -59,9 +60,19 @@ class Outlet:
             metrics.DEGRADED.labels(Step.INTERIMS).inc()
             return
         self._shown_bytes += size_bytes
-        acknowledged = await self._start(record)
-        acknowledged.add_done_callback(partial(self._note_shown, size_bytes))
+        showing = asyncio.create_task(self._show(record, size_bytes))
+        self._showing.add(showing)
+        showing.add_done_callback(self._showing.discard)
         _measure(interim)
+
+    async def _show(self, record: Record, size_bytes: int) -> None:
+        try:
+            await (await self._start(record))
+        except KafkaError as error:
+            log.warning("an interim was not acknowledged", extra={"error": repr(error)})
+            self._ungranted = error if refused.is_ungranted(error) else self._ungranted
+        finally:
+            self._shown_bytes -= size_bytes
 
     async def publish(self, outputs: Iterable[Output], saved: Iterable[Saved] = ()) -> None:
         """Send outputs and progress, and wait until all are acknowledged."""
@@ -78,13 +89,6 @@ class Outlet:
             _measure(result)
         if results:
             metrics.PUBLISH_SECONDS.observe(time.monotonic() - began)
-
-    def _note_shown(self, size_bytes: int, acknowledged: asyncio.Future[object]) -> None:
-        self._shown_bytes -= size_bytes
-        error = None if acknowledged.cancelled() else acknowledged.exception()
-        if error is not None:
-            log.warning("an interim was not acknowledged", extra={"error": repr(error)})
-            self._ungranted = error if refused.is_ungranted(error) else self._ungranted
 
     async def _start(self, record: Record) -> asyncio.Future[object]:
         # Kafka's timestamp is the moment of sending, so it is left to the client: a session's own times are by its source's

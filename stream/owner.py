@@ -162,7 +162,7 @@ class Owner:
         now_ns, behind = self.inlet.now_ns(), self.inlet.behind()
         woken = (wake_ns := lane.wake_ns()) is not None and wake_ns <= now_ns
         for output in await lane.advance(now_ns, behind, self.inlet.hurry()):
-            await self._put(output)
+            self._put(output)
         self.inlet.hold(lane.aligner.ahead(behind))
         await self._commit_what_is_due(lane, delivery)
         if woken or taken == TAKE_RECORDS or lane.aligner.stirred:
@@ -179,11 +179,11 @@ class Owner:
             taken += 1
         return taken
 
-    async def _put(self, output: Output) -> None:
+    def _put(self, output: Output) -> None:
         if not isinstance(output, Result):
             self._letters.append(output)
         elif output.is_interim:
-            await self._beside.show(output)
+            self._beside.show(output)
         else:
             self._gathered.append(output)
 

@@ -36,7 +36,6 @@ from stream.stop import Stop
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 0.25
-BESIDE_BYTES = 256 << 10  # in a batch of a partition; an interim never waits for one before (`Outlet.show`)
 SILENT_SECONDS = 5.0  # without an answer to any fetch, of which each is answered within a second
 
 
@@ -97,7 +96,7 @@ async def host(
 ) -> None:
     """Own the lanes that the group assigns, until `stop`; then drain."""
     async with (
-        clients.producer(settings, max_batch_size=BESIDE_BYTES) as beside,
+        clients.producer(settings) as beside,
         clients.input_consumer(settings) as consumer,
         LenientReader(settings, consumer) as reader,
         asyncio.TaskGroup() as tasks,

@@ -22,7 +22,7 @@ from stream.errors import BrokerError, ConfigError, JobError
 
 KAFKA = Path(__file__).parent.parent / "deploy" / "kafka"
 READY_SECONDS = 120.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 25.0  # it ends by itself within 20
 LOOK_SECONDS = 0.1
 
 

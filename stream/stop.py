@@ -11,13 +11,14 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Timer
 
 from stream.config import Settings
 from stream.errors import BrokerError
 
 log = logging.getLogger(__name__)
 
-STOP_SECONDS = 20.0  # supervisors kill what takes longer than 30 by default
+STOP_SECONDS = 20.0  # Kubernetes kills what takes longer than 30
 
 
 class Stop:
@@ -26,10 +27,13 @@ class Stop:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self.wished = asyncio.Event()
+        self._overdue: Timer | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._wish, number)
 
     def _wish(self, number: signal.Signals) -> None:
+        if self.signal is None and self._overdue is not None:
+            self._overdue.start()
         self.signal = self.signal or number
         self.wished.set()
 
@@ -45,7 +49,8 @@ class Stop:
         BrokerError
             If the client cancels whoever closes it, which is how it may end when Kafka is away.
         """
-        overdue = asyncio.create_task(self._end_when_overdue(settings))
+        self._overdue = Timer(STOP_SECONDS, _end, (settings.bootstrap_servers,))
+        self._overdue.daemon = True
         try:
             yield
         except asyncio.CancelledError as error:
@@ -56,16 +61,15 @@ class Stop:
                 "at the next start."
             ) from error
         finally:
-            overdue.cancel()
+            self._overdue.cancel()
 
-    async def _end_when_overdue(self, settings: Settings) -> None:
-        await self.wished.wait()
-        await asyncio.sleep(STOP_SECONDS)
-        log.error(
-            "the stop has not ended after %.0f s, Kafka at %s may be away: what was not committed yet is computed again "
-            "at the next start",
-            STOP_SECONDS,
-            settings.bootstrap_servers,
-        )
-        logging.shutdown()
-        os._exit(BrokerError.exit_code)
+
+def _end(bootstrap_servers: str) -> None:
+    log.error(
+        "the stop has not ended after %.0f s, as when Kafka at %s is away: what was not committed yet is computed again at "
+        "the next start",
+        STOP_SECONDS,
+        bootstrap_servers,
+    )
+    logging.shutdown()
+    os._exit(BrokerError.exit_code)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from threading import Event, Thread
@@ -52,12 +53,12 @@ def frames(*pictures: bytes) -> dict[Modality, list[Frame]]:
     }
 
 
-def png(seed: int) -> bytes:
-    """A small picture in which there is something to be seen."""
+def png(seed: int, width: int = 56, height: int = 40) -> bytes:
+    """A picture, small unless told otherwise, in which there is something to be seen."""
     codec = av.CodecContext.create("png", "w")
     assert isinstance(codec, VideoCodecContext)
-    codec.width, codec.height, codec.pix_fmt, codec.time_base = 56, 40, "gray", Fraction(1, 25)
-    pixels = np.random.default_rng(seed).integers(0, 256, (40, 56), dtype=np.uint8)
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = width, height, "gray", Fraction(1, 25)
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
     shown = av.VideoFrame.from_ndarray(pixels, format="gray")
     return b"".join(bytes(packet) for packet in [*codec.encode(shown), *codec.encode(None)])
 
@@ -91,16 +92,26 @@ def test_a_process_that_has_died_is_started_anew_and_the_hop_is_placed(caplog: p
     asked = frames(png(1))
     assert alike(made.hop(asked, 0, HOP_NS), SHAPES.raster().hop(asked, 0, HOP_NS))
     assert before != made.process_ids
-    assert "a decoding process is started anew" in caplog.text
+    assert "a decoding process has ended and is started anew" in caplog.text
     made.close()
 
 
-def test_a_process_that_hangs_is_ended_and_the_hop_is_placed_by_its_successor() -> None:
-    made = Decoders(1, SHAPES, answer_seconds=4)
-    made.wait()
-    os.kill(made.process_ids[0], signal.SIGSTOP)
-    asked = frames(*[png(seed) for seed in range(8)])
-    assert made.hop(asked, 0, HOP_NS).mask[:, 2].all()
+def test_processes_that_have_died_while_idle_cost_no_picture() -> None:
+    made = Decoders(3, SHAPES)
+    for number in made.process_ids:
+        os.kill(number, signal.SIGKILL)
+    for process in made._processes:
+        process.wait()
+    assert [made.hop(frames(png(seed)), 0, HOP_NS).corrupt for seed in range(3)] == [[], [], []]
+    made.close()
+
+
+def test_pictures_that_keep_a_process_busy_for_too_long_are_corrupt_and_the_sound_of_their_hop_is_not() -> None:
+    made = Decoders(1, replace(SHAPES, hop_seconds=0.05))
+    asked = frames(*[png(1, 1_000, 1_000)] * 8)
+    placed = made.hop(asked, 0, HOP_NS)
+    assert [frame for frame, _ in placed.corrupt] == asked[Modality.VIDEO]
+    assert placed.mask[:, 1].all()
     made.close()
 
 
@@ -131,9 +142,11 @@ def ends_all_that_are_asked_for_pictures(made: Decoders) -> Iterator[None]:
 
     ending = Thread(target=end)
     ending.start()
-    yield
-    over.set()
-    ending.join()
+    try:
+        yield
+    finally:
+        over.set()
+        ending.join()
 
 
 def test_a_process_that_is_told_to_end_goes_on_until_the_service_has_drained() -> None:

@@ -62,7 +62,7 @@ for module in list(sys.modules.values()):
     if "site-packages" in (getattr(module, "__file__", None) or "") and getattr(module, "__cached__", None):
         print(module.__cached__)
 """
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-B", "-c", code], check=True, capture_output=True, text=True)
     compiled = [Path(line) for line in done.stdout.splitlines()]
     assert len(compiled) > 100
     assert [path for path in compiled if not path.is_file()] == []
