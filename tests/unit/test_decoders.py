@@ -105,8 +105,8 @@ def test_processes_that_have_died_while_idle_cost_no_picture() -> None:
 
 
 def test_pictures_that_keep_a_process_busy_for_too_long_are_corrupt_and_the_sound_of_their_hop_is_not() -> None:
-    made = Decoders(1, replace(SHAPES, hop_seconds=0.05))
-    asked = frames(*[png(1, 1_000, 1_000)] * 8)
+    made = Decoders(1, replace(SHAPES, max_pixels=4_000_000, hop_seconds=0.2))
+    asked = frames(*[png(1, 2_000, 2_000)] * 8)
     placed = made.hop(asked, 0, HOP_NS)
     assert [frame for frame, _ in placed.corrupt] == asked[Modality.VIDEO]
     assert placed.mask[:, 1].all()
