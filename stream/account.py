@@ -55,9 +55,9 @@ class Account:
         """Count everything since the last time, and give what is to be sent on."""
         if overflowed := aligner.drain_overflowed():
             held = f"{len(aligner.sessions)} sessions and {aligner.buffered_bytes} bytes"
-        for frame in overflowed:
             found = f"Its lane is full with {held}, or its session has all that it may have; send less."
-            self.reject(self._original(frame), RecordError(Reason.OVERFLOW, found))
+            for frame in overflowed:
+                self.reject(self._original(frame), RecordError(Reason.OVERFLOW, found))
         outcomes = aligner.drain_outcomes()
         if self._taken_back:
             outcomes.update(self._taken_back)

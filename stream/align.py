@@ -66,7 +66,8 @@ class Aligner:
         """Take one record that arrives at `now_ns`; the outcome of a frame that no later hop waits for.
 
         Every outcome, also those returned here, is counted once in `drain_outcomes`. `history` says that the record
-        lay in the topic when the lane was taken over, so that a full buffer sheds nothing; a name for which there is no seat is refused all the same.
+        lay in the topic when the lane was taken over, so that a full buffer sheds nothing; a name for which there is no
+        seat is refused all the same.
         """
         if self._past and self._is_past(item):
             return self._tally.count(item, Outcome.REPLAYED) if isinstance(item, Frame) else None

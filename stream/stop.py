@@ -1,6 +1,6 @@
 """The stop: which signal asked for it, and that the process ends even where Kafka is away and its client waits for it.
 
-signal -> wished -> drain -> end, or, once too much time has passed, the end
+signal -> [wished] -> drain -> end, or, once too much time has passed, the end
 """
 
 from __future__ import annotations
